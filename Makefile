@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# A top-level molecule/ folder is what users of the collection look for; naming it here also silences Molecule's advice to move it.
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+.PHONY: help setup demo demo-down test lint unit molecule docs bench build clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Make the virtual environment .venv (implied by the others)
+	@scripts/setup
+
+demo: setup ## Bring up a pair of hosts, deploy them, take a lease, fail over; leave them running
+	@lab/demo up
+
+demo-down: setup ## Remove what demo left running
+	@lab/demo down
+
+test: setup ## Lint, unit tests, and the pairs of all Kea versions in the lab
+	@scripts/check lint
+	@scripts/check unit
+	@lab/run
+
+lint: setup ## ansible-lint (production), yamllint, ruff, documentation, licences
+	@scripts/check lint
+
+unit: setup ## The unit tests (no host, no container)
+	@scripts/check unit
+
+docs: setup ## Write the generated parts of docs/ and of the roles' argument_specs
+	@python scripts/docs.py
+
+bench: setup ## Measure: renderer, and runs of the pair beside the floor of plain ssh and apt
+	@lab/run bench
+
+build: setup ## Build the collection's tarball
+	@ansible-galaxy collection build --force --output-path .cache
+
+clean: ## Remove caches, the virtual environment and rendered files
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis rendered
+	find . -name __pycache__ -prune -exec rm -rf {} +
