@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters: from registered results to lines for people. Thin; the work is done in module_utils."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.keaops.kea.plugins.module_utils import _report
+from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
+
+
+def _entry(host: str, host_vars: Any) -> _report.Entry:
+    plan = _inventory.registered(host_vars, "__kea_plan") or {}
+    info = _inventory.registered(host_vars, "__kea_state")
+    drift = _inventory.registered(host_vars, "__kea_drift") or {}
+    trouble = _inventory.facts_of(host_vars)[1]
+    done = [
+        words
+        for name, words in (
+            ("__kea_packages", "packages installed"),
+            ("__kea_other_packages", "packages installed"),
+            ("__kea_secret_file", "password of the API written"),
+            ("__kea_agent_result", "Control Agent"),
+            ("__kea_agent_stopped", "Control Agent stopped"),
+            ("__kea_dhcp4_result", "DHCPv4 server"),
+        )
+        if (_inventory.registered(host_vars, name) or {}).get("changed")
+    ]
+    content = ((plan.get("daemons") or {}).get("dhcp4") or {}).get("content") or {}
+    return _report.Entry(
+        host,
+        pair=_inventory.pair_name(host_vars),
+        role=plan.get("role") or host_vars.get("kea_ha_role"),
+        info=info,
+        problem=trouble or _problem(info),
+        drift=drift["action"] != "none" if "action" in drift else None,
+        address=plan.get("address") or "",
+        subnets=(content.get("Dhcp4") or {}).get("subnet4"),
+        done=done,
+    )
+
+
+def _problem(info: Any) -> str:
+    """Return why the server did not answer."""
+    if not info or info.get("skipped") or "state" in info:
+        return ""
+    return "does not run or does not answer: %s" % " ".join(str(info.get("msg") or "no reason given").split())
+
+
+def status(hostvars: Any, hosts: Any) -> list:
+    """Return one line per server, under one line per pair."""
+    return _report.status_lines([_entry(host, hostvars[host]) for host in hosts])
+
+
+def summary(hostvars: Any, hosts: Any) -> list:
+    """Return what a run left behind on these hosts."""
+    return _report.summary_lines([_entry(host, hostvars[host]) for host in hosts])
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict:
+        """Return them by name."""
+        return {"status": status, "summary": summary}

@@ -1,0 +1,1075 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory's variables turned into a pair of servers.
+
+Building never raises on bad input: what cannot be used becomes a finding and is left out, so that everything that is
+wrong is reported at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, Iterator, NamedTuple, Sequence
+
+from ._dialect import (
+    OFFLINE_VERSION,
+    Dialect,
+    DialectError,
+    Platform,
+    UnsupportedPlatform,
+    dialect_for,
+    expected_kea_version,
+    offline_platform,
+    platform_for,
+)
+from ._findings import ERROR, Finding, ids_that_can_be_ignored, merge_hosts, short
+from ._options import addresses_of, ipv4_number, ipv4_text, parse_options
+from ._variables import (
+    BY_NAME,
+    EXPIRED_LEASES_DEFAULT,
+    EXPIRED_LEASES_KEYS,
+    HOST,
+    PAIR,
+    VARIABLES,
+    Variable,
+)
+
+
+@dataclass(frozen=True)
+class RawHost:
+    """What is known of one host, as it came from the inventory."""
+
+    name: str
+    vars: dict[str, Any]
+    """Every kea_* variable and ansible_host."""
+    facts: dict[str, Any] | None = None
+    """None when the host was not asked."""
+    broken: frozenset[str] = frozenset()
+    """Variables that could not be evaluated: reported already, so not missed again."""
+    trouble: str = ""
+    """Why the host could not be asked, in its own words."""
+
+
+class Pool(NamedTuple):
+    """One pool; first and last are address numbers."""
+
+    first: int
+    last: int
+    text: str
+    index: int
+    body: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where the pool stands within its subnet."""
+        return f".pools[{self.index}]"
+
+
+class Reservation(NamedTuple):
+    """One reservation; address is a number or None."""
+
+    kind: str
+    identifier: str
+    address: int | None
+    index: int
+    body: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where the reservation stands within its subnet."""
+        return f".reservations[{self.index}]"
+
+
+@dataclass
+class Subnet:
+    """One subnet; first and last are address numbers, network and broadcast included."""
+
+    path: str
+    id: int
+    text: str
+    network: ipaddress.IPv4Network
+    host_bits: bool
+    first: int
+    last: int
+    interface: str | None = None
+    relays: list[str] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    options: list[dict[str, Any]] = field(default_factory=list)
+    reservations: list[Reservation] = field(default_factory=list)
+    rest: dict[str, Any] = field(default_factory=dict)
+    """Any other key of Kea's."""
+    routers: list[int] = field(default_factory=list)
+    raw_pools: int = 0
+    raw_reservations: int = 0
+    """How many entries were written, good or bad: an unusable pool is not a missing one."""
+
+    @property
+    def relayed(self) -> bool:
+        """Tell whether clients reach the server through a relay."""
+        return bool(self.relays)
+
+    @property
+    def out_of_pool(self) -> bool:
+        """Tell whether the user promised that no reservation is inside a pool."""
+        return self.rest.get("reservations-out-of-pool") is True
+
+
+@dataclass
+class Server:
+    """One host of a pair."""
+
+    host: str
+    server_name: str
+    role: str
+    """Empty when missing or unusable."""
+    address: str | None
+    address_source: str
+    interfaces: list[str]
+    subnets: list[Subnet]
+    """The same object on hosts whose variables are equal."""
+    options: list[dict[str, Any]]
+    dhcp4_extra: dict[str, Any]
+    ctrl_agent_extra: dict[str, Any]
+    hooks_dir: str | None
+    facts: dict[str, Any] | None
+    trouble: str
+    """Why the host could not be asked; empty when it was, or was not to be."""
+    kea_version: str | None
+    version_source: str
+    """``installed``, ``candidate``, ``distribution``, ``variable``, ``default`` or ``unknown``."""
+    dialect: Dialect | None
+    platform: Platform | None
+    settings: dict[str, Any]
+
+    @property
+    def address_number(self) -> int | None:
+        """The IPv4 address as a number."""
+        return ipv4_number(self.address)
+
+    @property
+    def routers(self) -> list[int]:
+        """Routers given to every subnet, as numbers."""
+        return addresses_of(self.options, "routers")
+
+    @property
+    def unique_reservations(self) -> bool:
+        """Tell whether an address may be reserved once only, as is Kea's default."""
+        return self.dhcp4_extra.get("ip-reservations-unique", True) is not False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A variable that should be the same on all hosts of a pair, but is not."""
+
+    variable: str
+    hosts: tuple[str, ...]
+    values: tuple[Any, ...]
+    secret: bool
+
+
+@dataclass
+class Pair:
+    """Two active servers, and backups if there are any: primary first."""
+
+    name: str
+    servers: list[Server]
+    settings: dict[str, Any]
+    """Values of the variables that belong to the pair, defaults filled in."""
+    transport: str
+    differences: list[Difference]
+
+    @property
+    def mode(self) -> str:
+        """Kea's HA mode."""
+        return self.settings["kea_ha_mode"]
+
+    @property
+    def api_port(self) -> int:
+        """TCP port at which a server's API is reached."""
+        return self.settings["kea_ha_port" if self.transport == "control_agent" else "kea_api_port"]
+
+    @property
+    def peers_authenticate(self) -> bool:
+        """The dedicated listener asks for no password; the agent does."""
+        return self.transport == "control_agent" and self.settings["kea_api_auth"]
+
+    def server(self, host: str) -> Server:
+        """Return the server of a host.
+
+        Raises:
+            KeyError: the host is not in the pair.
+        """
+        for server in self.servers:
+            if server.host == host:
+                return server
+        raise KeyError(host)
+
+    def partner_of(self, server: Server) -> Server | None:
+        """Return the other active server; for a backup, the primary."""
+        return next((other for other in self.servers if other is not server and other.role != "backup"), None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# reading scalars
+
+
+def _yaml(value: Any) -> str:
+    """Return a value as a user would write it in YAML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return f"{{{', '.join((f'{key}: {_yaml(item)}' for key, item in value.items()))}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_yaml(item) for item in value)}]"
+    return str(value)
+
+
+_TYPE_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
+
+
+def _is_type(kind: str, value: Any) -> bool:
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return kind == "raw" or isinstance(value, {"str": str, "bool": bool, "list": list, "dict": dict}[kind])
+
+
+class _Reader:
+    """Reads the variables of one host and collects what is wrong with them."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.findings: list[Finding] = []
+
+    def wrong(self, check_id: str, variable: str, value: Any, message: str, fix: str) -> None:
+        """Add an error; ``value`` None leaves it out of the text."""
+        shown = "" if value is None else short(value)
+        self.findings.append(Finding(check_id, ERROR, self.host, variable, shown, message, fix))
+
+    def scalar(self, variable: Variable, value: Any) -> Any:
+        """Return a usable value of a variable, or None after having said what is wrong."""
+        example = f"Write for example {variable.name}: {_yaml(variable.example)}"
+        shown = None if variable.secret else value
+        if variable.name == "kea_version" and _is_type("int", value) or isinstance(value, float):
+            # YAML reads 2.6 as a number; for a version that is harmless.
+            value = str(value) if variable.name == "kea_version" else value
+        if variable.type == "bool" and value in ("true", "false"):
+            # What -e name=true on the command line gives.
+            value = value == "true"
+        if not _is_type(variable.type, value):
+            self.wrong(
+                "V03", variable.name, shown, self._type_message(variable, value), self._type_fix(variable, value)
+            )
+            return None
+        if variable.type == "int":
+            return self._in_range(variable, value, example)
+        if variable.type == "str":
+            return self._text(variable, value, shown, example)
+        return value
+
+    @staticmethod
+    def _type_message(variable: Variable, value: Any) -> str:
+        message = f"the value must be {_TYPE_WORDS[variable.type]}"
+        if value is None:
+            return message + ", but is empty"
+        given = next((word for kind, word in _TYPE_WORDS.items() if _is_type(kind, value)), "something else")
+        return f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
+
+    @staticmethod
+    def _type_fix(variable: Variable, value: Any) -> str:
+        if variable.type in ("int", "bool") and isinstance(value, str):
+            good = _yaml(variable.example)
+            return (
+                f"Write it without quotes, for example {variable.name}: {good};"
+                f" on the command line -e '{{\"{variable.name}\": {good}}}'"
+            )
+        return f"Write for example {variable.name}: {_yaml(variable.example)}"
+
+    def _in_range(self, variable: Variable, value: int, example: str) -> int | None:
+        low, high = variable.minimum, variable.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            limits = f"from {low} to {high}" if high is not None else f"{low} or more"
+            unit = " " + variable.unit if variable.unit else ""
+            self.wrong("V04", variable.name, value, f"the value must be {limits}{unit}", example)
+            return None
+        return value
+
+    def _text(self, variable: Variable, value: str, shown: Any, example: str) -> str | None:
+        if not value.strip():
+            self.wrong("V04", variable.name, shown, "the value is empty", example)
+        elif variable.choices and value not in variable.choices:
+            near = get_close_matches(value, variable.choices, n=1)
+            self.wrong(
+                "V04",
+                variable.name,
+                shown,
+                f"the value must be one of {', '.join(variable.choices)}",
+                f"Did you mean {near[0]}?" if near else example,
+            )
+        else:
+            return value
+        return None
+
+
+def _read_settings(raw: RawHost, reader: _Reader) -> dict[str, Any]:
+    """Return all variables of a host, defaults filled in; unusable ones have their default."""
+    settings: dict[str, Any] = {}
+    for variable in VARIABLES:
+        settings[variable.name] = variable.default
+        if variable.name not in raw.vars:
+            if variable.required and variable.name not in raw.broken:
+                reader.wrong(
+                    "V02",
+                    variable.name,
+                    None,
+                    "this variable is required and not set",
+                    f"Set for example {variable.name}: {_yaml(variable.example)}",
+                )
+            continue
+        value = raw.vars[variable.name]
+        if value is None and variable.default is None and not variable.required:
+            continue
+        usable = reader.scalar(variable, value)
+        if usable is not None:
+            settings[variable.name] = usable
+    return settings
+
+
+_SECRET_NAME = re.compile("pass|secret|token|key|auth")
+
+
+def _check_names(raw: RawHost, reader: _Reader) -> None:
+    for name in sorted(raw.vars):
+        if name.startswith("kea_") and name not in BY_NAME:
+            near = get_close_matches(name, BY_NAME, n=1)
+            fix = f"Did you mean {near[0]}?" if near else "Names of your own must not start with kea_"
+            # A misspelt secret is a secret.
+            shown = None if _SECRET_NAME.search(name) else raw.vars[name]
+            reader.wrong("V01", name, shown, "no such variable", fix)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# reading what belongs to a host
+
+
+def _ip_or_none(value: Any) -> str | None:
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tuple[str | None, str]:
+    """Return the address of a host and where it came from."""
+    given = settings["kea_ha_address"]
+    if given is not None:
+        address = _ip_or_none(given)
+        if address is None:
+            reader.wrong(
+                "P06",
+                "kea_ha_address",
+                given,
+                "not an IP address, and Kea accepts no names here",
+                "Write the address alone, for example kea_ha_address: 192.168.1.2",
+            )
+        return address, "kea_ha_address"
+    address = _ip_or_none(raw.vars.get("ansible_host"))
+    if address is not None:
+        return address, "ansible_host"
+    address = _ip_or_none((raw.facts or {}).get("default_ipv4"))
+    if address is not None:
+        return address, "the default IPv4 address of the host"
+    if not {"kea_ha_address", "ansible_host"} & raw.broken and "kea_ha_address" not in raw.vars:
+        reader.wrong(
+            "P06",
+            "kea_ha_address",
+            None,
+            f"no address is known at which the partner can reach {raw.name}: ansible_host is not an IP address",
+            "Set for example kea_ha_address: 192.168.1.2",
+        )
+    return None, "nowhere"
+
+
+def _read_interfaces(settings: dict[str, Any], reader: _Reader) -> list[str]:
+    names: list[str] = []
+    given = settings["kea_interfaces"]
+    if given == []:
+        reader.wrong("V04", "kea_interfaces", [], "the list is empty", "Write for example kea_interfaces: [eth0]")
+    for index, name in enumerate(given or []):
+        path = f"kea_interfaces[{index}]"
+        if not isinstance(name, str) or not name or len(name.split()) != 1 or name != name.strip():
+            reader.wrong("V03", path, name, "not the name of an interface", "Write for example kea_interfaces: [eth0]")
+        elif name in names:
+            reader.wrong("V04", path, name, "the interface is listed twice", "Remove one of them")
+        else:
+            names.append(name)
+    return names
+
+
+def _read_version(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tuple[str | None, str, Dialect | None]:
+    """Return the version to write for, where it came from, and its dialect. What the host has beats any variable."""
+    facts = raw.facts
+    choices: list[tuple[str | None, str]] = []
+    if facts is not None:
+        kea = facts.get("kea") or {}
+        choices += [(kea.get("version"), "installed"), (kea.get("candidate"), "candidate")]
+        expected = expected_kea_version(str(facts.get("os_id", "")), str(facts.get("os_version", "")))
+        choices += [(expected, "distribution")]
+    choices.append((settings["kea_version"], "variable"))
+    if facts is None:
+        choices.append((OFFLINE_VERSION, "default"))
+    version, source = next(((str(item), origin) for item, origin in choices if item), (None, "unknown"))
+    if version is None:
+        return None, source, None
+    try:
+        dialect = dialect_for(version)
+    except DialectError as error:
+        variable = "kea_version" if source == "variable" else ""
+        fix = (
+            f"Write for example kea_version: {OFFLINE_VERSION}"
+            if variable
+            else "Install a supported version on the host"
+        )
+        reader.wrong("V09", variable, version if variable else None, str(error), fix)
+        return version, source, None
+    return dialect.version, source, dialect
+
+
+def _read_platform(raw: RawHost, reader: _Reader) -> Platform | None:
+    facts = raw.facts
+    if facts is None:
+        return offline_platform()
+    try:
+        return platform_for(
+            str(facts.get("os_id") or ""),
+            facts.get("os_like") or [],
+            str(facts.get("os_version") or ""),
+            str(facts.get("architecture") or ""),
+        )
+    except UnsupportedPlatform as error:
+        reader.wrong("V10", "", None, str(error), f"Use one of these for {raw.name}")
+        return None
+
+
+_OWNED_DHCP4 = {
+    "control-socket": "",
+    "control-sockets": "",
+    "multi-threading": "kea_ha_transport",
+    "subnet4": "kea_subnets",
+    "valid-lifetime": "kea_valid_lifetime",
+    "renew-timer": "kea_renew_timer",
+    "rebind-timer": "kea_rebind_timer",
+    "expired-leases-processing": "kea_expired_leases_processing",
+    "option-data": "kea_option_data",
+}
+_OWNED_AGENT = {
+    "http-host": "kea_ha_address",
+    "http-port": "kea_ha_port",
+    "control-sockets": "",
+    "authentication": "kea_api_auth",
+    "trust-anchor": "",
+    "cert-file": "",
+    "key-file": "",
+    "cert-required": "",
+}
+
+
+def _owned(reader: _Reader, path: str, key: str, instead: str) -> None:
+    reader.wrong(
+        "V08",
+        path,
+        None,
+        f"{key} belongs to the collection",
+        f"Use {instead} instead" if instead else "Remove it; the collection sets it",
+    )
+
+
+def _read_extra(
+    name: str, wrapper: str, owned: dict[str, str], settings: dict[str, Any], reader: _Reader
+) -> dict[str, Any]:
+    """Return raw Kea keys without those the collection owns."""
+    extra: dict[str, Any] = {}
+    for key, value in settings[name].items():
+        path = f"{name}.{key}"
+        if key == wrapper:
+            reader.wrong("V08", path, None, f"the keys stand directly in {name}", f"Remove the line {wrapper}:")
+        elif key in owned:
+            _owned(reader, path, key, owned[key])
+        elif key == "interfaces-config" and isinstance(value, dict) and "interfaces" in value:
+            _owned(reader, path + ".interfaces", "interfaces", "kea_interfaces")
+        elif key in ("hooks-libraries", "loggers"):
+            extra[key] = _read_extra_list(path, key, value, reader)
+        else:
+            extra[str(key)] = value
+    return extra
+
+
+def _read_extra_list(path: str, key: str, value: Any, reader: _Reader) -> list[dict[str, Any]]:
+    wanted = "library" if key == "hooks-libraries" else "name"
+    example = {"library": "{library: libdhcp_stat_cmds.so}", "name": "{name: kea-dhcp4.leases, severity: DEBUG}"}[
+        wanted
+    ]
+    entries = []
+    for index, entry in enumerate(value if isinstance(value, list) else [value]):
+        where = f"{path}[{index}]"
+        if not isinstance(entry, dict) or not isinstance(entry.get(wanted), str):
+            reader.wrong("V03", where, entry, f"an entry is a mapping with {wanted}", f"Write for example [{example}]")
+        elif key == "loggers" and entry["name"] in ("kea-dhcp4", "kea-ctrl-agent") and _has_output(entry):
+            _owned(reader, where, f"the output of the logger {entry['name']}", "a logger of another name")
+        else:
+            entries.append(entry)
+    return entries
+
+
+def _has_output(logger: dict[str, Any]) -> bool:
+    return "output_options" in logger or "output-options" in logger
+
+
+_EXAMPLE_PASSWORDS = re.compile(
+    r"change.?me|password|passwort|secret|example|1234567|kea-api|qwertz|qwerty", re.IGNORECASE
+)
+
+
+def _check_password(settings: dict[str, Any], reader: _Reader) -> None:
+    password = settings["kea_api_password"]
+    if password is None:
+        return
+    fix = "Use a random one: openssl rand -base64 24; or leave the variable out and one is generated on the hosts"
+    if any(ord(char) < 32 or ord(char) == 127 for char in password) or password != password.strip():
+        message = "the password has a line break, a control character, or a blank at an end"
+    elif any(ord(char) > 255 for char in password):
+        message = "the password has characters outside Latin-1, which Kea cannot read"
+    elif len(password) < 16:
+        message = f"the password has {len(password)} characters, fewer than 16"
+    elif _EXAMPLE_PASSWORDS.search(password) or len(set(password)) < 5:
+        message = "the password is an example value or easy to guess"
+    else:
+        return
+    reader.wrong("P41", "kea_api_password", None, message, fix)
+
+
+def _check_user(settings: dict[str, Any], reader: _Reader) -> None:
+    user = settings["kea_api_user"]
+    if ":" in user or not user.isprintable() or any(ord(char) > 255 for char in user):
+        reader.wrong(
+            "P41",
+            "kea_api_user",
+            user,
+            "a user name has no colon, no control character, and Latin-1 letters only",
+            "Write for example kea_api_user: kea-api",
+        )
+
+
+def _check_small_lists(settings: dict[str, Any], reader: _Reader) -> None:
+    allowed = ids_that_can_be_ignored()
+    for index, item in enumerate(settings["kea_preflight_ignore"]):
+        if item not in allowed:
+            reader.wrong(
+                "V04",
+                f"kea_preflight_ignore[{index}]",
+                item,
+                "this finding does not exist or cannot be ignored",
+                f"Those that can be: {', '.join(allowed)}",
+            )
+    for index, item in enumerate(settings["kea_expect"]):
+        if not isinstance(item, dict) or not isinstance(item.get("query"), str) or "equals" not in item:
+            reader.wrong(
+                "V03",
+                f"kea_expect[{index}]",
+                item,
+                "an expectation is a mapping with query and equals",
+                "Write for example {query: 'Dhcp4.\"valid-lifetime\"', equals: 43200}",
+            )
+
+
+def _read_expired_leases(settings: dict[str, Any], reader: _Reader) -> dict[str, int]:
+    merged = {key.replace("_", "-"): value for key, value in EXPIRED_LEASES_DEFAULT.items()}
+    for key, value in settings["kea_expired_leases_processing"].items():
+        path = f"kea_expired_leases_processing.{key}"
+        name = str(key).replace("_", "-")
+        if name not in EXPIRED_LEASES_KEYS:
+            near = get_close_matches(name, EXPIRED_LEASES_KEYS, n=1)
+            names = ", ".join(near or EXPIRED_LEASES_KEYS).replace("-", "_")
+            reader.wrong("V01", path, value, "Kea knows no such key", f"Did you mean {names}?")
+        elif not _is_type("int", value) or not 0 <= value <= 4294967295:
+            reader.wrong(
+                "V03", path, value, "the value must be a whole number, 0 or more", f"Write for example {key}: 3600"
+            )
+        else:
+            merged[name] = value
+    return merged
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# reading subnets
+
+_IDENTIFIERS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
+_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 130), "circuit-id": (1, 255), "flex-id": (1, 255)}
+_EXAMPLES = {
+    "hw-address": "1a:1b:1c:1d:1e:1f",
+    "client-id": "01:11:22:33:44:55:66",
+    "duid": "00:01:00:01:2b:3c:4d:5e:1a:1b:1c:1d:1e:1f",
+    "circuit-id": "'port-7'",
+    "flex-id": "'room-12'",
+}
+_QUOTED_TEXT = re.compile(r"^'[^'\n]+'$")
+_PLAIN_MAC = re.compile(r"^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$")
+_HEX_PAIRS = re.compile(r"^[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1)*[0-9a-fA-F]{2}$")
+_HEX_ROW = re.compile(r"^(?:0x)?((?:[0-9a-fA-F]{2})+)$")
+_CISCO_MAC = re.compile(r"^[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}$")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"^{_LABEL}(?:\.{_LABEL})*\.?$")
+_SUBNET_EXAMPLE = "Write for example {id: 1, subnet: 192.168.1.0/24, pools: [192.168.1.100-192.168.1.199]}"
+
+
+def _kebab(value: Any) -> Any:
+    """Turn Kea's keys written with _ into Kea's own spelling; what users put into user-context stays."""
+    if isinstance(value, dict):
+        result = {}
+        for key, item in value.items():
+            name = str(key).replace("_", "-")
+            result[name] = item if name == "user-context" else _kebab(item)
+        return result
+    if isinstance(value, list):
+        return [_kebab(item) for item in value]
+    return value
+
+
+def _sexagesimal(number: int) -> str:
+    """Return what YAML 1.1 read as a base-60 number: an unquoted 12:34:56:11:22:33."""
+    parts = []
+    while number:
+        number, digit = divmod(number, 60)
+        parts.append(f"{digit:02}")
+    return ":".join(reversed(parts))
+
+
+def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
+    """Return (identifier as Kea writes it, message, fix); the identifier is None when the input is not unambiguous."""
+    if isinstance(value, str) and kind == "hw-address" and _PLAIN_MAC.match(value):
+        return value, "", ""
+    label = {"hw-address": "a MAC address", "client-id": "a client id", "duid": "a DUID"}.get(kind, "an identifier")
+    key = kind.replace("-", "_")
+    fix = f'Write it in quotes, for example {key}: "{_EXAMPLES[kind]}"'
+    if isinstance(value, int) and not isinstance(value, bool):
+        meant = _sexagesimal(value) if value > 0 else ""
+        fix = f'Write it in quotes: {key}: "{meant}"' if meant.count(":") >= 2 else fix
+        return None, f"YAML read {label} without quotes as a number", fix
+    if not isinstance(value, str):
+        return None, f"not {label}", fix
+    if kind not in ("hw-address", "duid") and _QUOTED_TEXT.match(value):
+        return value, "", ""
+    if kind == "hw-address" and _CISCO_MAC.match(value):
+        digits = value.replace(".", "").lower()
+        fix = f'Write {key}: "{":".join(digits[index : index + 2] for index in range(0, 12, 2))}"'
+        return None, "not a MAC address in the form Kea reads", fix
+    row = _HEX_ROW.match(value)
+    if _HEX_PAIRS.match(value):
+        pairs = re.split("[:-]", value.lower())
+    elif row:
+        digits = row.group(1).lower()
+        pairs = [digits[index : index + 2] for index in range(0, len(digits), 2)]
+    else:
+        return None, f"not {label}", fix
+    low, high = _LENGTHS[kind]
+    if not low <= len(pairs) <= high:
+        return None, f"not {label}: it has {len(pairs)} bytes", fix
+    return ":".join(pairs), "", ""
+
+
+class _SubnetReader:
+    """Reads ``kea_subnets`` of one host."""
+
+    def __init__(self, reader: _Reader, custom_options: Sequence[str]) -> None:
+        self.reader = reader
+        self.custom = custom_options
+
+    def subnets(self, raw: Any) -> list[Subnet]:
+        found = (self.subnet(f"kea_subnets[{index}]", item) for index, item in enumerate(raw or []))
+        return [subnet for subnet in found if subnet is not None]
+
+    def subnet(self, path: str, raw: Any) -> Subnet | None:
+        if not isinstance(raw, dict):
+            self.reader.wrong("V03", path, raw, "a subnet is a mapping", _SUBNET_EXAMPLE)
+            return None
+        keys = {str(key).replace("_", "-"): value for key, value in raw.items()}
+        number = self.subnet_id(path, keys.pop("id", None))
+        network = self.network(path, keys.pop("subnet", None))
+        if network is None:
+            return None
+        subnet = Subnet(
+            path=path,
+            id=number,
+            text=str(raw.get("subnet")),
+            network=network,
+            host_bits=int(ipaddress.IPv4Address(str(raw.get("subnet")).split("/")[0])) != int(network.network_address),
+            first=int(network.network_address),
+            last=int(network.broadcast_address),
+        )
+        self.fill(subnet, keys)
+        return subnet
+
+    def fill(self, subnet: Subnet, keys: dict[str, Any]) -> None:
+        path = subnet.path
+        subnet.interface = self.interface(path, keys.pop("interface", None))
+        subnet.relays = self.relays(path, keys.pop("relay", None))
+        subnet.options = self.options(path + ".option_data", keys.pop("option-data", None))
+        subnet.routers = addresses_of(subnet.options, "routers")
+        pools = self.listed(path + ".pools", keys.pop("pools", None), "192.168.1.100-192.168.1.199")
+        subnet.raw_pools = len(pools)
+        subnet.pools = [pool for pool in (self.pool(path, index, item) for index, item in enumerate(pools)) if pool]
+        reservations = self.listed(
+            path + ".reservations",
+            keys.pop("reservations", None),
+            '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}',
+        )
+        subnet.raw_reservations = len(reservations)
+        for index, item in enumerate(reservations):
+            entry = self.reservation(path, index, item)
+            if entry is not None:
+                subnet.reservations.append(entry)
+        subnet.rest = _kebab(keys)
+
+    def listed(self, path: str, value: Any, example: str) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.reader.wrong("V03", path, value, "the value must be a list", f"Write for example [{example}]")
+            return []
+        return value
+
+    def subnet_id(self, path: str, value: Any) -> int | None:
+        if _is_type("int", value) and 1 <= value <= 4294967294:
+            return value
+        message = (
+            "every subnet needs an id, and it must never change" if value is None else "an id is a whole number from 1"
+        )
+        self.reader.wrong("P20", path + ".id", value, message, "Write for example id: 1, without quotes")
+        return None
+
+    def network(self, path: str, value: Any) -> ipaddress.IPv4Network | None:
+        where = path + ".subnet"
+        if value is None:
+            self.reader.wrong("V02", where, None, "the subnet has no address", _SUBNET_EXAMPLE)
+            return None
+        text = str(value)
+        try:
+            if isinstance(value, str) and re.match(r"^[0-9.]+/[0-9]+$", text):
+                return ipaddress.IPv4Network(text, strict=False)
+        except ValueError:
+            pass
+        message = "an IPv6 network, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 network"
+        self.reader.wrong("V04", where, value, message, "Write address and prefix length, for example 192.168.1.0/24")
+        return None
+
+    def interface(self, path: str, value: Any) -> str | None:
+        if value is None:
+            return None
+        if isinstance(value, str) and len(value.split()) == 1:
+            return value
+        self.reader.wrong("V03", path + ".interface", value, "not the name of an interface", "Write for example eth0")
+        return None
+
+    def relays(self, path: str, value: Any) -> list[str]:
+        if value is None:
+            return []
+        if isinstance(value, dict):
+            keys = _kebab(value)
+            value = keys.get("ip-addresses", keys.get("ip-address"))
+        relays = []
+        for item in value if isinstance(value, list) else [value]:
+            if ipv4_number(item) is None:
+                self.reader.wrong(
+                    "V04",
+                    path + ".relay",
+                    item,
+                    "a relay is given by its IPv4 address",
+                    "Write for example relay: {ip_addresses: [192.168.1.1]}",
+                )
+            else:
+                relays.append(item)
+        return relays
+
+    def options(self, path: str, value: Any) -> list[dict[str, Any]]:
+        if value is None:
+            return []
+        options, troubles = parse_options(value, self.custom)
+        for trouble in troubles:
+            self.reader.wrong("V07", path + trouble.path, trouble.value, trouble.message, trouble.fix)
+        return options
+
+    def pool(self, path: str, index: int, raw: Any) -> Pool | None:
+        where = f"{path}.pools[{index}]"
+        fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
+        body: dict[str, Any] = {}
+        text = raw
+        if isinstance(raw, dict):
+            keys = {str(key).replace("_", "-"): value for key, value in raw.items()}
+            text = keys.pop("pool", None)
+            if "option-data" in keys:
+                body["option-data"] = self.options(where + ".option_data", keys.pop("option-data"))
+            body.update(_kebab(keys))
+        ends = _pool_ends(text)
+        if ends is None:
+            message = (
+                "an IPv6 range, but DHCPv4 needs an IPv4 one" if ":" in str(text) else "not a range of IPv4 addresses"
+            )
+            self.reader.wrong("P23", where, text if text is not None else raw, message, fix)
+            return None
+        text = "-".join(part.strip() for part in text.split("-"))
+        return Pool(ends[0], ends[1], text, index, {"pool": text, **body})
+
+    def reservation(self, path: str, index: int, raw: Any) -> Reservation | None:
+        if not isinstance(raw, dict):
+            where = f"{path}.reservations[{index}]"
+            fix = 'Write for example {hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}'
+            self.reader.wrong("V03", where, raw, "a reservation is a mapping", fix)
+            return None
+        body = {str(key).replace("_", "-"): value for key, value in raw.items()}
+        kinds = [kind for kind in _IDENTIFIERS if kind in body]
+        if len(kinds) != 1:
+            self.identifier_count(f"{path}.reservations[{index}]", raw, kinds)
+            return None
+        kind = kinds[0]
+        identifier, message, fix = normalise_identifier(kind, body[kind])
+        if identifier is None:
+            where = f"{path}.reservations[{index}].{kind.replace('-', '_')}"
+            self.reader.wrong("V06", where, body[kind], message, fix)
+            return None
+        body[kind] = identifier
+        address = None
+        if "ip-address" in body:
+            address = ipv4_number(body["ip-address"])
+            if address is None:
+                self.bad_address(f"{path}.reservations[{index}].ip_address", body["ip-address"])
+                return None
+        if len(body) > 2:
+            self.reservation_rest(f"{path}.reservations[{index}]", body)
+        return Reservation(kind, identifier, address, index, body)
+
+    def identifier_count(self, where: str, raw: Any, kinds: list[str]) -> None:
+        message = f"a reservation has one identifier, not {len(kinds)}" if kinds else "the reservation names no client"
+        fix = f"Give one of {', '.join(kind.replace('-', '_') for kind in _IDENTIFIERS)}, for example"
+        self.reader.wrong("V06", where, raw, message, fix + ' hw_address: "1a:1b:1c:1d:1e:1f"')
+
+    def bad_address(self, where: str, value: Any) -> None:
+        text = str(value)
+        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 address"
+        self.reader.wrong("P24", where, "" if value is None else value, message, "Write for example 192.168.1.10")
+
+    def reservation_rest(self, where: str, body: dict[str, Any]) -> None:
+        """Check what a reservation holds beside client and address, in place."""
+        hostname = body.get("hostname")
+        if "hostname" in body and not (isinstance(hostname, str) and _HOSTNAME.match(hostname) and len(hostname) < 255):
+            fix = "Use letters, digits, hyphens and dots, for example printer.example.org"
+            self.reader.wrong("V04", where + ".hostname", hostname, "not a host name", fix)
+            del body["hostname"]
+        for key, value in list(body.items()):
+            if key == "option-data":
+                body[key] = self.options(where + ".option_data", value)
+            elif isinstance(value, (dict, list)) and key != "user-context":
+                body[key] = _kebab(value)
+
+
+def _pool_ends(text: Any) -> tuple[int, int] | None:
+    """Return first and last address of a pool as numbers, None if it is not one."""
+    if not isinstance(text, str):
+        return None
+    if "/" in text:
+        address, _slash, length = text.strip().partition("/")
+        start = ipv4_number(address)
+        if start is None or not length.isdigit() or int(length) > 32:
+            return None
+        size = 1 << (32 - int(length))
+        return start // size * size, start // size * size + size - 1
+    parts = [ipv4_number(part.strip()) for part in text.split("-")]
+    if len(parts) != 2 or parts[0] is None or parts[1] is None:
+        return None
+    return parts[0], parts[1]
+
+
+def _custom_options(extra: dict[str, Any]) -> list[str]:
+    definitions = extra.get("option-def")
+    if not isinstance(definitions, list):
+        return []
+    return [str(item["name"]) for item in definitions if isinstance(item, dict) and "name" in item]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the pair
+
+
+class _Shared(NamedTuple):
+    """Subnets read once, for all hosts whose variables are equal."""
+
+    raw: Any
+    custom: list[str]
+    subnets: list[Subnet]
+    findings: list[Finding]
+
+
+_ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1, "": 2, "backup": 3}
+
+
+def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Server:
+    """Build one server; equal subnets of another host are shared instead of read again."""
+    _check_names(raw, reader)
+    settings = _read_settings(raw, reader)
+    _check_password(settings, reader)
+    _check_user(settings, reader)
+    _check_small_lists(settings, reader)
+    settings["kea_expired_leases_processing"] = _read_expired_leases(settings, reader)
+    address, source = _read_address(raw, settings, reader)
+    version, version_source, dialect = _read_version(raw, settings, reader)
+    dhcp4_extra = _read_extra("kea_dhcp4_extra", "Dhcp4", _OWNED_DHCP4, settings, reader)
+    custom = _custom_options(dhcp4_extra)
+    subnet_reader = _SubnetReader(reader, custom)
+    raw_subnets = settings["kea_subnets"]
+    known = next((entry for entry in shared if entry.raw == raw_subnets and entry.custom == custom), None)
+    if known is None:
+        before = len(reader.findings)
+        if raw_subnets == []:
+            reader.wrong(
+                "V04", "kea_subnets", [], "the list is empty", _SUBNET_EXAMPLE.replace("example ", "example - ")
+            )
+        known = _Shared(raw_subnets, custom, subnet_reader.subnets(raw_subnets), reader.findings[before:])
+        shared.append(known)
+    else:
+        reader.findings += [replace(item, host=raw.name) for item in known.findings]
+    hooks_dir = settings["kea_hooks_dir"]
+    if hooks_dir and not hooks_dir.startswith("/"):
+        reader.wrong(
+            "V04", "kea_hooks_dir", hooks_dir, "not an absolute path", "Write for example /usr/lib64/kea/hooks"
+        )
+    return Server(
+        host=raw.name,
+        server_name=settings["kea_server_name"] or raw.name,
+        role=settings["kea_ha_role"] or "",
+        address=address,
+        address_source=source,
+        interfaces=_read_interfaces(settings, reader),
+        subnets=known.subnets,
+        options=subnet_reader.options("kea_option_data", settings["kea_option_data"]),
+        dhcp4_extra=dhcp4_extra,
+        ctrl_agent_extra=_read_extra("kea_ctrl_agent_extra", "Control-agent", _OWNED_AGENT, settings, reader),
+        hooks_dir=hooks_dir,
+        facts=raw.facts,
+        trouble=raw.trouble,
+        kea_version=version,
+        version_source=version_source,
+        dialect=dialect,
+        platform=_read_platform(raw, reader),
+        settings=settings,
+    )
+
+
+def _subnet_parts(subnet: Subnet) -> dict[str, Any]:
+    """Return what must be equal on both hosts; the interface may have another name on each."""
+    return {
+        "id": subnet.id,
+        "subnet": subnet.text,
+        "relay": subnet.relays,
+        "pools": [pool.body for pool in subnet.pools],
+        "option_data": subnet.options,
+        "reservations": [entry.body for entry in subnet.reservations],
+        "other keys": subnet.rest,
+    }
+
+
+def _subnet_differences(first: Server, other: Server) -> Iterator[Difference]:
+    hosts = (first.host, other.host)
+    if first.subnets is other.subnets:
+        return
+    if len(first.subnets) != len(other.subnets):
+        texts = [[subnet.text for subnet in server.subnets] for server in (first, other)]
+        yield Difference("kea_subnets", hosts, _only_different(*texts), False)
+        return
+    for mine, theirs in zip(first.subnets, other.subnets):
+        left, right = _subnet_parts(mine), _subnet_parts(theirs)
+        for key, value in left.items():
+            if value != right[key]:
+                yield Difference(f"{mine.path}.{key}", hosts, _only_different(value, right[key]), False)
+
+
+def _only_different(first: Any, other: Any) -> tuple[Any, Any]:
+    """Return two values; of lists, only the entries that the other one lacks (if any: the order may differ, too)."""
+    if not isinstance(first, list) or not isinstance(other, list):
+        return first, other
+    known = [{repr(item) for item in items} for items in (first, other)]
+    mine = [item for item in first if repr(item) not in known[1]]
+    theirs = [item for item in other if repr(item) not in known[0]]
+    return (mine, theirs) if mine or theirs else (first, other)
+
+
+def _differences(servers: Sequence[Server]) -> list[Difference]:
+    found: list[Difference] = []
+    for other in servers[1:]:
+        first = servers[0]
+        hosts = (first.host, other.host)
+        for variable in VARIABLES:
+            if variable.scope == HOST or variable.name in ("kea_subnets", "kea_option_data"):
+                continue
+            values = (first.settings[variable.name], other.settings[variable.name])
+            if values[0] != values[1]:
+                found.append(Difference(variable.name, hosts, values, variable.secret))
+        if first.options != other.options:
+            found.append(Difference("kea_option_data", hosts, (first.options, other.options), False))
+        found += _subnet_differences(first, other)
+    return found
+
+
+def _transport(settings: dict[str, Any], servers: Sequence[Server]) -> str:
+    """The Control Agent where all hosts have it: TLS makes the listener the better default, and TLS is not here yet."""
+    if settings["kea_ha_transport"]:
+        return settings["kea_ha_transport"]
+    without_agent = [server for server in servers if server.dialect is not None and not server.dialect.agent]
+    return "listener" if without_agent else "control_agent"
+
+
+def build_pair(group: str, hosts: Sequence[RawHost]) -> tuple[Pair, list[Finding]]:
+    """Build the model of a pair.
+
+    Args:
+        group: the inventory group that makes the pair.
+        hosts: its members.
+
+    Returns:
+        The pair, and all that is wrong with single variables; relations are checked by ``_findings.check``.
+    """
+    shared: list[_Shared] = []
+    servers: list[Server] = []
+    findings: list[Finding] = []
+    for raw in hosts:
+        reader = _Reader(raw.name)
+        servers.append(_build_server(raw, shared, reader))
+        findings += reader.findings
+    settings = {variable.name: variable.default for variable in VARIABLES if variable.scope == PAIR}
+    if servers:
+        settings = {name: servers[0].settings[name] for name in settings}
+    else:
+        settings["kea_expired_leases_processing"] = _kebab(EXPIRED_LEASES_DEFAULT)
+    differences = _differences(servers)
+    servers.sort(key=lambda server: _ROLE_ORDER[server.role])
+    return Pair(group, servers, settings, _transport(settings, servers), differences), merge_hosts(findings)
+
+
+__all__ = [
+    "Difference",
+    "Pair",
+    "Pool",
+    "RawHost",
+    "Reservation",
+    "Server",
+    "Subnet",
+    "build_pair",
+    "ipv4_text",
+    "normalise_identifier",
+]

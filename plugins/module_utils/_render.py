@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pair and a host turned into Kea's configuration, as plain dicts. No secret stands in one: passwords are files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._dialect import Dialect, Platform
+    from ._model import Pair, Server, Subnet
+
+HA_HOOK = "libdhcp_ha.so"
+LEASE_HOOK = "libdhcp_lease_cmds.so"
+OWN_HOOKS = (LEASE_HOOK, HA_HOOK)
+PASSWORD_FILE = "kea-api-password"
+
+_LISTENER_THREADS = {"enable-multi-threading": True, "thread-pool-size": 4, "packet-queue-size": 64}
+_LISTENER_HA = {
+    "enable-multi-threading": True,
+    "http-dedicated-listener": True,
+    "http-listener-threads": 0,
+    "http-client-threads": 0,
+}
+_SINGLE_THREAD = {"enable-multi-threading": False}
+
+
+def control_socket(platform: Platform, name: str = "kea4-ctrl-socket") -> str:
+    """Return the path of a daemon's UNIX socket."""
+    return f"{platform.run_dir}/{name}"
+
+
+def log_file(platform: Platform, program: str) -> str:
+    """Return the path of a daemon's log file."""
+    return f"{platform.log_dir}/{program}.log"
+
+
+def password_file(platform: Platform) -> str:
+    """Return the path of the file that holds the API's password."""
+    return f"{platform.config_dir}/{PASSWORD_FILE}"
+
+
+def url(address: str, port: int) -> str:
+    """Return the URL of a server; Kea takes IP addresses only, and IPv6 ones in brackets."""
+    return f"http://{(f'[{address}]' if ':' in address else address)}:{port}/"
+
+
+def ha_peers(pair: Pair, config_dir: str = "/etc/kea") -> list[dict[str, Any]]:
+    """Return the list of peers, the same on every host of the pair."""
+    peers = []
+    for server in pair.servers:
+        peer: dict[str, Any] = {
+            "name": server.server_name,
+            "url": url(server.address or "", pair.settings["kea_ha_port"]),
+            "role": server.role,
+        }
+        if server.role == "backup":
+            peer["auto-failover"] = False
+        if pair.peers_authenticate:
+            peer["basic-auth-user"] = pair.settings["kea_api_user"]
+            peer["basic-auth-password-file"] = f"{config_dir}/{PASSWORD_FILE}"
+        peers.append(peer)
+    return peers
+
+
+def _high_availability(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+    settings = pair.settings
+    block = {
+        "this-server-name": server.server_name,
+        "mode": pair.mode,
+        "heartbeat-delay": settings["kea_ha_heartbeat_delay"],
+        "max-response-delay": settings["kea_ha_max_response_delay"],
+        "max-ack-delay": settings["kea_ha_max_ack_delay"],
+        "max-unacked-clients": settings["kea_ha_max_unacked_clients"],
+        "sync-timeout": settings["kea_ha_sync_timeout"],
+    }
+    if pair.transport == "listener":
+        block["multi-threading"] = dict(_LISTENER_HA)
+        # Without it 2.2 and 2.6 let anybody run every command on the listener.
+        block["restrict-commands"] = True
+    elif dialect.multi_threading_default:
+        # Else Kea opens a listener of its own on the Control Agent's port, and one of the two dies.
+        block["multi-threading"] = dict(_SINGLE_THREAD)
+    block["peers"] = ha_peers(pair, platform.config_dir)
+    return block
+
+
+def _library(server: Server, dialect: Dialect, platform: Platform, name: str) -> str:
+    if server.hooks_dir:
+        return f"{server.hooks_dir.rstrip('/')}/{name}"
+    return name if dialect.hook_by_name else f"{platform.hooks_dir}/{name}"
+
+
+def _hooks(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> list[dict[str, Any]]:
+    # Order matters: HA uses the commands of the first one.
+    hooks = [
+        {"library": _library(server, dialect, platform, LEASE_HOOK)},
+        {
+            "library": _library(server, dialect, platform, HA_HOOK),
+            "parameters": {"high-availability": [_high_availability(pair, server, dialect, platform)]},
+        },
+    ]
+    for entry in server.dhcp4_extra.get("hooks-libraries") or []:
+        name = str(entry.get("library", ""))
+        hooks.append({**entry, "library": name if "/" in name else _library(server, dialect, platform, name)})
+    return hooks
+
+
+def _basic_auth(pair: Pair, platform: Platform, realm: str) -> dict[str, Any]:
+    return {
+        "type": "basic",
+        "realm": realm,
+        "directory": platform.config_dir,
+        "clients": [{"user": pair.settings["kea_api_user"], "password-file": PASSWORD_FILE}],
+    }
+
+
+def _control_sockets(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+    unix = {"socket-type": "unix", "socket-name": control_socket(platform)}
+    if not dialect.control_socket_list:
+        return {"control-socket": unix}
+    sockets: list[dict[str, Any]] = [unix]
+    if pair.transport == "listener" and dialect.http_control_socket:
+        http: dict[str, Any] = {
+            "socket-type": "http",
+            "socket-address": server.address,
+            "socket-port": pair.settings["kea_api_port"],
+        }
+        if pair.settings["kea_api_auth"]:
+            http["authentication"] = _basic_auth(pair, platform, "kea-dhcp4")
+        sockets.append(http)
+    return {"control-sockets": sockets}
+
+
+def _subnet(subnet: Subnet) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": subnet.id, "subnet": str(subnet.network)}
+    if subnet.interface:
+        body["interface"] = subnet.interface
+    if subnet.relays:
+        body["relay"] = {"ip-addresses": subnet.relays}
+    body["pools"] = [pool.body for pool in subnet.pools]
+    if subnet.options:
+        body["option-data"] = subnet.options
+    body.update(subnet.rest)
+    body["reservations"] = [entry.body for entry in subnet.reservations]
+    return body
+
+
+def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
+
+
+def _merge_loggers(ours: list[dict[str, Any]], extra: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A logger of the same name is changed, any other is added."""
+    merged = {logger["name"]: logger for logger in ours}
+    for logger in extra:
+        name = str(logger.get("name"))
+        merged[name] = {**merged.get(name, {}), **logger}
+    return list(merged.values())
+
+
+def _merge(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Maps are merged, anything else is replaced."""
+    result = dict(base)
+    for key, value in extra.items():
+        ours = result.get(key)
+        result[key] = _merge(ours, value) if isinstance(ours, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _with_extra(body: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Merge a host's own keys last; hooks were appended already."""
+    plain = {key: value for key, value in extra.items() if key not in ("hooks-libraries", "loggers")}
+    merged = _merge(body, plain)
+    merged["loggers"] = _merge_loggers(body["loggers"], extra.get("loggers") or [])
+    return merged
+
+
+def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+    """Return the whole configuration of kea-dhcp4 for one host."""
+    settings = pair.settings
+    body: dict[str, Any] = {
+        "interfaces-config": {
+            "interfaces": list(server.interfaces),
+            # Kea must not sit deaf because its interface came up late: wait for it, then fail aloud.
+            "service-sockets-max-retries": 5,
+            "service-sockets-retry-wait-time": 5000,
+            "service-sockets-require-all": True,
+        }
+    }
+    body.update(_control_sockets(pair, server, dialect, platform))
+    if pair.transport == "listener":
+        body["multi-threading"] = dict(_LISTENER_THREADS)
+    elif dialect.multi_threading_default:
+        body["multi-threading"] = dict(_SINGLE_THREAD)
+    body["lease-database"] = {"type": "memfile"}
+    body["valid-lifetime"] = settings["kea_valid_lifetime"]
+    body["renew-timer"] = settings["kea_renew_timer"]
+    body["rebind-timer"] = settings["kea_rebind_timer"]
+    body["expired-leases-processing"] = settings["kea_expired_leases_processing"]
+    body["hooks-libraries"] = _hooks(pair, server, dialect, platform)
+    if server.options:
+        body["option-data"] = server.options
+    body["subnet4"] = [_subnet(subnet) for subnet in server.subnets]
+    output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": 2048000, "maxver": 4}
+    body["loggers"] = [_logger(dialect, "kea-dhcp4", output)]
+    return {"Dhcp4": _with_extra(body, server.dhcp4_extra)}
+
+
+def has_agent(pair: Pair, dialect: Dialect) -> bool:
+    """Tell whether this host runs a Control Agent: as transport, or as the API where the daemon has none over HTTP."""
+    return dialect.agent and (pair.transport == "control_agent" or not dialect.http_control_socket)
+
+
+def render_ctrl_agent(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+    """Return the whole configuration of kea-ctrl-agent for one host."""
+    body: dict[str, Any] = {"http-host": server.address, "http-port": pair.api_port}
+    if pair.settings["kea_api_auth"]:
+        body["authentication"] = _basic_auth(pair, platform, "kea-control-agent")
+    body["control-sockets"] = {
+        "dhcp4": {
+            "comment": "socket to DHCP4 server",
+            "socket-type": "unix",
+            "socket-name": control_socket(platform),
+        },
+        "dhcp6": {"socket-type": "unix", "socket-name": control_socket(platform, "kea6-ctrl-socket")},
+        "d2": {
+            "socket-type": "unix",
+            "socket-name": control_socket(platform, "kea-ddns-ctrl-socket"),
+            "user-context": {"in-use": False},
+        },
+    }
+    output = {
+        "output": log_file(platform, "kea-ctrl-agent"),
+        "flush": True,
+        "maxsize": 204800,
+        "maxver": 4,
+        "pattern": "%d{%y.%m.%d %H:%M:%S.%q} %-5p [%c/%i] %m\n",
+    }
+    body["loggers"] = [_logger(dialect, "kea-ctrl-agent", output)]
+    return {"Control-agent": _with_extra(body, server.ctrl_agent_extra)}
+
+
+_FED_BY = {
+    "dhcp4": (
+        "kea_interfaces, kea_subnets, kea_option_data, kea_valid_lifetime, kea_renew_timer, kea_rebind_timer,",
+        "kea_expired_leases_processing, kea_ha_*, kea_server_name, kea_api_*, kea_hooks_dir;",
+        "further keys: kea_dhcp4_extra.",
+    ),
+    "ctrl_agent": ("kea_ha_address, kea_ha_port, kea_ha_transport, kea_api_*; further keys: kea_ctrl_agent_extra.",),
+}
+
+
+def header(pair: Pair, server: Server, daemon: str) -> list[str]:
+    """Return the comment lines (without the comment sign) that stand at the top of a rendered file."""
+    return [
+        "Managed by Ansible, collection keaops.kea: do not edit, changes made here are overwritten.",
+        f"Host {server.host}, server {server.server_name}, {server.role} of the pair {pair.name}.",
+        "Change it in the inventory. Variables that feed this file:",
+        *("  " + line for line in _FED_BY[daemon]),
+    ]
+
+
+def document(lines: list[str], content: dict[str, Any]) -> str:
+    """Return the text of a configuration file: header comment and JSON."""
+    head = "".join("// {}\n".format(line.replace("\n", " ")) for line in lines)
+    return head + json.dumps(content, indent=2, ensure_ascii=False) + "\n"

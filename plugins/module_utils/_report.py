@@ -1,0 +1,140 @@
+# -*- coding: utf-8 -*-
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Private to the keaops.kea collection; it may change in any release.
+"""The lines that status.yml and site.yml print for people."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+_ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1}
+
+
+class Entry:
+    """What is known of one server.
+
+    Args:
+        host: its inventory name.
+        pair: the group of its pair.
+        role: its role, or None when the inventory does not say.
+        info: what kea_ha_info returned, or None when it was not asked.
+        problem: why nothing is known of it, in a few words; empty when all went well.
+        drift: whether its files differ from the inventory; None when that is unknown.
+        address: where the partner reaches it.
+        subnets: the subnets the inventory declares for it.
+        done: what this run changed on it.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        pair: str,
+        role: Optional[str] = None,
+        info: Optional[Dict[str, Any]] = None,
+        problem: str = "",
+        drift: Optional[bool] = None,
+        address: str = "",
+        subnets: Optional[List[Dict[str, Any]]] = None,
+        done: Optional[List[str]] = None,
+    ) -> None:
+        self.host, self.pair, self.role, self.problem, self.drift = host, pair, role, problem, drift
+        self.info = info if info and "state" in info else None
+        self.address, self.subnets, self.done = address, subnets or [], done or []
+
+    @property
+    def serves(self) -> bool:
+        """Whether the server answers clients."""
+        return bool(self.info and self.info["serving"])
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the server is in its pair's normal state."""
+        return bool(self.info) and self.info["state"] == self.info["mode"]
+
+
+def _by_pair(entries: List[Entry]) -> Dict[str, List[Entry]]:
+    pairs = {}  # type: Dict[str, List[Entry]]
+    for entry in sorted(entries, key=lambda entry: (entry.pair, _ROLE_ORDER.get(entry.role or "", 2), entry.host)):
+        pairs.setdefault(entry.pair, []).append(entry)
+    return pairs
+
+
+def _columns(rows: List[List[str]]) -> List[str]:
+    """Align the cells of rows; the last cell of a row may be of any length."""
+    widths = [max((len(row[at]) for row in rows if at < len(row) - 1), default=0) for at in range(max(map(len, rows)))]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _head(pair: str, members: List[Entry]) -> str:
+    serving = [entry.host for entry in members if entry.serves]
+    if not serving:
+        who = "NOBODY serves"
+    elif len(serving) == 1:
+        who = "%s serves" % serving[0]
+    else:
+        who = "%s serve" % " and ".join(serving)
+    condition = "healthy" if all(entry.healthy and not entry.problem for entry in members) else "NOT healthy"
+    return "pair %s: %s, %s" % (pair, condition, who)
+
+
+def _status_row(entry: Entry) -> List[str]:
+    row = [entry.host, entry.role or "no role"]
+    if entry.info is None:
+        return [*row, entry.problem or "does not run"]
+    info = entry.info
+    partner = info.get("partner") or {}
+    leases = info.get("leases")
+    heard = "partner never seen"
+    if partner.get("age") is not None:
+        heard = "partner seen %d s ago" % partner["age"]
+        if partner.get("interrupted") or partner.get("state") == "unavailable":
+            heard += " (%s)" % (partner.get("state") or "silent")
+    drift = {True: "DIFFERS from the inventory", False: "as the inventory says", None: "not compared"}[entry.drift]
+    return [
+        *row,
+        info["state"] or "no high availability",
+        "serves" if entry.serves else "stands by",
+        "leases %d of %d" % (leases["assigned"], leases["total"]) if leases else "leases unknown",
+        heard,
+        "Kea %s" % info["version"] if info.get("version") else "Kea",
+        drift,
+    ]
+
+
+def status_lines(entries: List[Entry]) -> List[str]:
+    """Return one line per server, under one line per pair."""
+    lines = []  # type: List[str]
+    for pair, members in _by_pair(entries).items():
+        lines.append(_head(pair, members))
+        lines += _columns([_status_row(entry) for entry in members])
+    return lines
+
+
+def _subnet_text(subnet: Dict[str, Any]) -> str:
+    pools = ", ".join(pool["pool"] for pool in subnet.get("pools", []))
+    return "subnet %s: pools %s, %d reservations" % (
+        subnet["subnet"],
+        pools or "none",
+        len(subnet.get("reservations", [])),
+    )
+
+
+def summary_lines(entries: List[Entry]) -> List[str]:
+    """Return what a run left behind: per pair who serves, where, what, and what was changed."""
+    lines = []  # type: List[str]
+    for pair, members in _by_pair(entries).items():
+        lines.append(_head(pair, members))
+        rows = []
+        for entry in members:
+            state = entry.info["state"] if entry.info else entry.problem or "not asked"
+            version = "Kea %s" % entry.info["version"] if entry.info and entry.info.get("version") else "Kea"
+            done = "changed: " + ", ".join(entry.done) if entry.done else "nothing changed"
+            rows.append([entry.host, entry.role or "no role", entry.address, str(state), version, done])
+        lines += _columns(rows)
+        shown = members[0].subnets[:5]
+        lines += ["  " + _subnet_text(subnet) for subnet in shown]
+        if len(members[0].subnets) > len(shown):
+            lines.append("  and %d more subnets" % (len(members[0].subnets) - len(shown)))
+    return lines

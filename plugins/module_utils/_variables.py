@@ -1,0 +1,326 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every public inventory variable, in one table: defaults, argument specs, documentation and type checks use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+PAIR = "pair"
+HOST = "host"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One public variable of the inventory."""
+
+    name: str
+    type: str
+    """``str``, ``int``, ``bool``, ``list``, ``dict`` or ``raw``, as in a role's argument specs."""
+    default: Any
+    """None means unset."""
+    description: str
+    example: Any
+    """A good value, quoted in messages."""
+    scope: str = PAIR
+    """``pair``: the same on both hosts. ``host``: each host has its own."""
+    required: bool = False
+    unit: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+    elements: str = ""
+    secret: bool = False
+    source: str = ""
+    """Where Kea documents it."""
+
+
+EXPIRED_LEASES_DEFAULT = {
+    "reclaim_timer_wait_time": 3600,
+    "hold_reclaimed_time": 172800,
+    "max_reclaim_leases": 0,
+    "max_reclaim_time": 0,
+}
+EXPIRED_LEASES_KEYS = (
+    "reclaim-timer-wait-time",
+    "flush-reclaimed-timer-wait-time",
+    "hold-reclaimed-time",
+    "max-reclaim-leases",
+    "max-reclaim-time",
+    "unwarned-reclaim-cycles",
+)
+
+_HA = "Kea ARM, High Availability hook"
+_DHCP4 = "Kea ARM, The DHCPv4 Server"
+_SECONDS = 4294967295
+
+
+def _ha_delay(name: str, default: int, description: str, unit: str = "ms") -> Variable:
+    """A timer of the HA hook. The upper limit depends on the Kea version and is checked there (P15)."""
+    return Variable(name, "int", default, description, default, unit=unit, minimum=1, source=_HA)
+
+
+VARIABLES: tuple[Variable, ...] = (
+    # required
+    Variable(
+        "kea_ha_role",
+        "str",
+        None,
+        "Role of this host in the pair. Never guessed, because two primaries would both answer clients."
+        " In load-balancing mode the second host is ``secondary``.",
+        "standby",
+        scope=HOST,
+        required=True,
+        choices=("primary", "standby", "secondary", "backup"),
+        source=_HA,
+    ),
+    Variable(
+        "kea_interfaces",
+        "list",
+        None,
+        "Network interfaces on which clients are served.",
+        ["eth0"],
+        scope=HOST,
+        required=True,
+        elements="str",
+        source=_DHCP4,
+    ),
+    Variable(
+        "kea_subnets",
+        "list",
+        None,
+        "The subnets: id, subnet, interface or relay, pools, option_data, reservations, and any other key of Kea's"
+        " subnet4 with _ for -.",
+        [{"id": 1, "subnet": "192.168.1.0/24", "interface": "eth0", "pools": ["192.168.1.100-192.168.1.199"]}],
+        required=True,
+        elements="dict",
+        source=_DHCP4,
+    ),
+    # the pair
+    Variable("kea_pair", "str", "kea", "Inventory group whose members form the pair.", "kea"),
+    Variable(
+        "kea_ha_address",
+        "str",
+        None,
+        "IP address at which the partner reaches this host. Unset: ansible_host if that is an IP address, else the"
+        " default IPv4 address of the host.",
+        "192.168.1.2",
+        scope=HOST,
+        source=_HA,
+    ),
+    Variable(
+        "kea_server_name",
+        "str",
+        None,
+        "Name of this server within the pair. Unset: inventory_hostname.",
+        "server1",
+        scope=HOST,
+        source=_HA,
+    ),
+    # DHCP
+    Variable(
+        "kea_option_data",
+        "raw",
+        {},
+        "Options for all subnets: a mapping of option name to value or list of values, or Kea's own list.",
+        {"domain-name-servers": ["1.1.1.1", "9.9.9.9"]},
+        source=_DHCP4,
+    ),
+    Variable(
+        "kea_valid_lifetime",
+        "int",
+        43200,
+        "How long a lease is valid.",
+        43200,
+        unit="s",
+        minimum=1,
+        maximum=_SECONDS,
+        source=_DHCP4,
+    ),
+    Variable(
+        "kea_renew_timer",
+        "int",
+        21600,
+        "When a client renews its lease (T1).",
+        21600,
+        unit="s",
+        minimum=1,
+        maximum=_SECONDS,
+        source=_DHCP4,
+    ),
+    Variable(
+        "kea_rebind_timer",
+        "int",
+        32400,
+        "When a client asks any server to extend its lease (T2).",
+        32400,
+        unit="s",
+        minimum=1,
+        maximum=_SECONDS,
+        source=_DHCP4,
+    ),
+    Variable(
+        "kea_expired_leases_processing",
+        "dict",
+        EXPIRED_LEASES_DEFAULT,
+        "How expired leases are cleaned up: Kea's keys with _ for -. Keys left out keep the default shown.",
+        {"reclaim_timer_wait_time": 3600},
+        unit="s",
+        source=_DHCP4,
+    ),
+    # high availability
+    Variable(
+        "kea_ha_mode",
+        "str",
+        "hot-standby",
+        "How the two servers share the work.",
+        "hot-standby",
+        choices=("hot-standby", "load-balancing"),
+        source=_HA,
+    ),
+    _ha_delay("kea_ha_heartbeat_delay", 10000, "Pause between two heartbeats; also the grain of every state change."),
+    _ha_delay("kea_ha_max_response_delay", 60000, "Silence of the partner after which failure detection starts."),
+    _ha_delay("kea_ha_max_ack_delay", 5000, "How long a client must have been trying before it counts as not served."),
+    Variable(
+        "kea_ha_max_unacked_clients",
+        "int",
+        5,
+        "How many clients may stay unserved before this server takes over. 0: take over as soon as the partner is"
+        " silent, which makes both servers answer if only the link between them fails.",
+        5,
+        minimum=0,
+        maximum=_SECONDS,
+        source=_HA,
+    ),
+    Variable(
+        "kea_ha_sync_timeout",
+        "int",
+        60000,
+        "Longest time for copying the leases from the partner.",
+        60000,
+        unit="ms",
+        minimum=1,
+        maximum=_SECONDS,
+        source=_HA,
+    ),
+    Variable(
+        "kea_ha_transport",
+        "str",
+        None,
+        "How the servers talk: ``control_agent`` as in the home template, ``listener`` as in the secure one."
+        " Unset: control_agent where Kea still has it, else listener.",
+        "control_agent",
+        choices=("control_agent", "listener"),
+        source=_HA,
+    ),
+    Variable(
+        "kea_ha_port",
+        "int",
+        8000,
+        "TCP port on which the partner is reached.",
+        8000,
+        minimum=1,
+        maximum=65535,
+        source=_HA,
+    ),
+    Variable(
+        "kea_api_port",
+        "int",
+        8001,
+        "TCP port of the API beside the HA listener; not used with the transport control_agent.",
+        8001,
+        minimum=1,
+        maximum=65535,
+    ),
+    Variable(
+        "kea_api_auth",
+        "bool",
+        True,
+        "Ask for a password on the API (HTTP basic authentication). false gives the template's open agent.",
+        True,
+    ),
+    Variable("kea_api_user", "str", "kea-api", "User name of the API.", "kea-api"),
+    Variable(
+        "kea_api_password",
+        "str",
+        None,
+        "Password of the API, at least 16 characters. Unset: generated once, on the hosts. Keep it in a vault.",
+        "{{ vault_kea_api_password }}",
+        secret=True,
+    ),
+    # raw Kea keys
+    Variable(
+        "kea_dhcp4_extra",
+        "dict",
+        {},
+        "Further keys of Kea's Dhcp4 map, merged last. hooks-libraries are appended; what the collection owns is"
+        " refused.",
+        {"decline-probation-period": 3600},
+        scope=HOST,
+    ),
+    Variable(
+        "kea_ctrl_agent_extra",
+        "dict",
+        {},
+        "Further keys of Kea's Control-agent map, merged last; what the collection owns is refused.",
+        {"comment": "rack 4"},
+        scope=HOST,
+    ),
+    Variable(
+        "kea_hooks_dir",
+        "str",
+        None,
+        "Folder of Kea's hook libraries. Unset: that of the distribution.",
+        "/usr/lib/x86_64-linux-gnu/kea/hooks",
+        scope=HOST,
+    ),
+    # running the playbooks
+    Variable(
+        "kea_version",
+        "str",
+        None,
+        "Kea version to render for when no host is asked. On hosts the version is read from the host.",
+        "2.6.3",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_preflight_offline",
+        "bool",
+        False,
+        "Let preflight.yml check the inventory alone and contact no host.",
+        False,
+        scope=HOST,
+    ),
+    Variable("kea_render_dir", "str", "rendered", "Folder into which render.yml writes.", "rendered", scope=HOST),
+    Variable(
+        "kea_preflight_ignore",
+        "list",
+        [],
+        "Ids of preflight findings that are known and accepted; only those that are a matter of judgement.",
+        ["P25"],
+        elements="str",
+    ),
+    Variable(
+        "kea_accept_outage",
+        "bool",
+        False,
+        "Allow a change that interrupts DHCP.",
+        False,
+    ),
+    Variable(
+        "kea_expect",
+        "list",
+        [],
+        "Expectations of your own for verify.yml: JMESPath queries over the configuration Kea really runs.",
+        [{"query": 'Dhcp4."valid-lifetime"', "equals": 43200}],
+        elements="dict",
+    ),
+)
+
+BY_NAME: dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
+
+
+def default_of(name: str) -> Any:
+    """Return the default of a public variable."""
+    return BY_NAME[name].default

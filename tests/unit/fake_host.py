@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host for the tests of the transaction: real files in a temporary folder, everything else played."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, Reply
+
+FATES = {
+    "serves": "all is well",
+    "refused": "refused by -t",
+    "refused-hooks": "refused by -T",
+    "false-alarm": "the false alarm of -T",
+    "stillborn": "dead before anyone looks",
+    "dies": "dead after one second",
+    "dies-late": "dead after ten seconds, in HA state waiting until then",
+    "flaps": "dead after one second and started again by systemd a second later",
+    "flaps-at-once": "on its second start when anyone looks",
+    "replaced": "after one second someone else has restarted it",
+    "zombie": "no hooks, though its configuration wants them",
+    "silent": "no API",
+    "deaf": "no sockets for DHCP packets",
+    "waiting": "in HA state waiting, for good",
+}
+
+
+class Host(_apply.System):
+    """Plays systemd, the journal, a Kea daemon and the clock.
+
+    How a daemon fares with a configuration is written into that configuration, as ``user-context: {fate: ...}``; see
+    ``FATES``.
+    """
+
+    def __init__(self, folder):
+        self.etc = folder / "etc"
+        self.etc.mkdir()
+        super().__init__(str(folder / "run"), str(folder / "state"), str(folder / "units"))
+        self.path = str(self.etc / "kea-dhcp4.conf")
+        self.executable = str(folder / "kea-dhcp4")
+        with open(self.executable, "w", encoding="utf-8"):
+            pass
+        self.clock = 1000.0
+        self.commands = []
+        self.running = None
+        self.since = 0.0
+        self.pid = 100
+        self.boot = "enabled"
+        self.load = "loaded"
+        self.condition = True
+        self.restart_rc = 0
+        self.broken = self.doomed = False
+        self.journal = []
+        self.systemd = True
+        self.users = True
+
+    # the configuration in place
+
+    def put(self, content, mode=0o640, text=None):
+        """Have *content* lie there."""
+        with open(self.path, "w", encoding="utf-8") as stream:
+            stream.write(_jsonc.dumps(content) if text is None else text)
+        os.chmod(self.path, mode)
+
+    def live(self):
+        """What lies there."""
+        data = self.read(self.path)
+        return None if data is None else _jsonc.loads(data.decode("utf-8"))
+
+    def start(self):
+        """Have the daemon run with what lies there."""
+        self.running = self.live() if self.condition else None
+        self.since = self.clock
+        self.doomed = self.broken
+        self.pid += 1
+
+    def converge(self, content, proven=True):
+        """Have *content* lie there, served and proven."""
+        self.put(content)
+        self.start()
+        self.clock += 100
+        if proven:
+            self.mark(content)
+
+    def mark(self, content):
+        """Have the marker tell of *content*."""
+        self.make_folder(self.state_dir)
+        with open(os.path.join(self.state_dir, "dhcp4.json"), "w", encoding="utf-8") as stream:
+            json.dump({"digest": _apply.digest_of(content), "files": {}}, stream)
+
+    def marker(self):
+        """The digest of what was proven."""
+        return _apply.read_marker(self, "dhcp4").get("digest")
+
+    def snapshot(self):
+        """Everything on the disk, with owner and mode."""
+        found = {}
+        for top in (str(self.etc), self.run_dir, self.state_dir, self.unit_dir):
+            for folder, _folders, names in os.walk(top):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    found[path] = (self.read(path), os.stat(path).st_mode, os.stat(path).st_uid)
+        return found
+
+    # systemd and the daemon
+
+    def fate(self):
+        """How the running daemon fares."""
+        context = next(iter((self.running or {"": {}}).values())).get("user-context", {})
+        fate = context.get("fate", "serves")
+        assert fate in FATES
+        return "dies" if self.doomed else fate
+
+    def unit(self):
+        """(active, sub, pid, restarts) at this moment."""
+        if self.running is None:
+            return "inactive", "dead", 0, 0
+        age = self.clock - self.since
+        fate = self.fate()
+        death = {"stillborn": 0, "dies": 1, "dies-late": 10, "flaps": 1}.get(fate)
+        if death is not None and age >= death and fate != "flaps":
+            return "failed", "failed", 0, 0
+        if fate == "flaps" and age >= 1:
+            return ("activating", "auto-restart", 0, 0) if age < 2 else ("active", "running", self.pid + 1, 1)
+        if fate == "flaps-at-once":
+            return "active", "running", self.pid, 1
+        if fate == "replaced" and age >= 1:
+            return "active", "running", self.pid + 1, 0
+        return "active", "running", self.pid, 0
+
+    def run(self, argv, uid=None, gid=None, timeout=120):
+        self.commands.append(argv)
+        if argv[0] == "systemctl":
+            return self._systemctl(argv)
+        if argv[0] == "journalctl":
+            if "--show-cursor" in argv:
+                return _apply.Done(0, f"-- cursor: s={len(self.journal)}\n", "")
+            start = int(argv[-1].split("=")[-1])
+            return _apply.Done(0, "\n".join(self.journal[start:]), "")
+        if argv[0] == self.executable:
+            return self._daemon(argv)
+        return _apply.Done(127, "", argv[0] + ": No such file or directory")
+
+    def _daemon(self, argv):
+        if argv[1] == "-v":
+            return _apply.Done(0, "2.6.3\n", "")
+        assert os.stat(argv[2]).st_mode & 0o777 == 0o640
+        content = _jsonc.loads(self.read(argv[2]).decode("utf-8"))
+        fate = next(iter(content.values())).get("user-context", {}).get("fate")
+        if argv[1] == "-t" and fate == "refused":
+            line = "2026-11-24 00:13:38.605 ERROR [kea-dhcp4.dhcp4/704.1402] DHCP4_PARSER_FAIL the pool is bad (%s:3:7)"
+            return _apply.Done(1, line % argv[2], "")
+        if argv[1] == "-T" and fate == "refused-hooks":
+            return _apply.Done(
+                1, "", "2026-11-24 00:13:38 ERROR [kea-dhcp4.ha-hooks/1.2] HA_CONFIGURATION_FAILED no 'bogus'"
+            )
+        if argv[1] == "-T" and fate == "false-alarm":
+            return _apply.Done(1, "", "Error encountered: Error initializing hooks: " + _apply.FALSE_ALARM)
+        return _apply.Done(0, "", "")
+
+    def _systemctl(self, argv):
+        verb = argv[1]
+        if verb == "show":
+            if "RuntimeDirectory" in argv[-1]:
+                return _apply.Done(0, "", "")
+            active, sub, pid, restarts = self.unit()
+            state = {
+                "LoadState": self.load,
+                "ActiveState": active,
+                "SubState": sub,
+                "MainPID": pid,
+                "NRestarts": restarts,
+                "ConditionResult": "yes" if self.condition else "no",
+                "UnitFileState": self.boot,
+            }
+            return _apply.Done(0, "".join("{}={}\n".format(*item) for item in state.items()), "")
+        if verb == "restart":
+            if self.restart_rc:
+                return _apply.Done(self.restart_rc, "", "Job for kea-dhcp4-server.service failed.")
+            self.start()
+            if self.fate().startswith(("dies", "flaps", "stillborn")):
+                words = "no lease database" if self.doomed else "no peer configuration specified for the 'bogus'"
+                self.journal.append("2026-11-24 00:14:20 ERROR [kea-dhcp4.ha-hooks/7] HA_CONFIGURATION_FAILED " + words)
+                self.journal.append(
+                    "2026-11-24 00:14:20 ERROR [kea-dhcp4.dhcp4/7] DHCP4_INIT_FAIL failed to initialize"
+                )
+        if verb == "stop":
+            self.running = None
+        if verb in ("enable", "disable"):
+            self.boot = verb + "d"
+        if verb == "cat":
+            return _apply.Done(0, "[Unit]\nConditionFileNotEmpty=/etc/kea/kea-api-password\n", "")
+        return _apply.Done(0, "", "")
+
+    def api(self, path, command, timeout=5):
+        active, _sub, pid, _restarts = self.unit()
+        if active != "active" or self.fate() == "silent":
+            raise KeaApiError("refused", "unix:" + path, "refused", "nobody listens on it")
+        status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
+        if _apply.uses_ha(self.running, "Dhcp4") and self.fate() != "zombie":
+            state = "waiting" if self.fate() in ("waiting", "dies-late") else "hot-standby"
+            local = {"role": "primary", "scopes": ["server1"], "state": state}
+            remote = {"role": "standby", "last-state": "unavailable", "age": 7}
+            status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
+        return Reply(0, "", status)
+
+    def http(self, host, port, tls, timeout=5):
+        return None if self.unit()[0] == "active" and self.fate() != "silent" else "Connection refused"
+
+    # the rest of the host
+
+    def has_systemd(self):
+        return self.systemd
+
+    def uid(self, user):
+        return os.geteuid() if self.users else None
+
+    def gid(self, group):
+        return os.getegid() if self.users else None
+
+    def now(self):
+        return self.clock
+
+    def epoch(self):
+        return 1795479000.0 + self.clock
+
+    def sleep(self, seconds):
+        self.clock += seconds
+
+
+def config(lifetime=4000, fate=None, ha=True):
+    """A configuration of the DHCPv4 server."""
+    section = {"valid-lifetime": lifetime, "control-socket": {"socket-type": "unix", "socket-name": "/run/kea/x"}}
+    if ha:
+        relationship = {"this-server-name": "server1", "mode": "hot-standby"}
+        section["hooks-libraries"] = [
+            {"library": "libdhcp_lease_cmds.so"},
+            {"library": "libdhcp_ha.so", "parameters": {"high-availability": [relationship]}},
+        ]
+    if fate:
+        section["user-context"] = {"fate": fate}
+    return {"Dhcp4": section}

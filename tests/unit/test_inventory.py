@@ -1,0 +1,333 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hostvars of the installed ansible-core become plain values; what cannot be read becomes a finding."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
+from ansible_collections.keaops.kea.plugins.filter.kea import FilterModule
+from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
+from pairs import GROUP, HOSTS, SUBNET, kea_info
+
+VAULTED_PASSWORD = "k3J!x9Qw7Lm2Zt5R"
+
+
+class Inventory:
+    """A real inventory, read by the installed ansible-core."""
+
+    def __init__(self, folder, data):
+        path = folder / "hosts.yml"
+        path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
+        loader = DataLoader()
+        self.manager = InventoryManager(loader=loader, sources=[str(path)])
+        self.variables = VariableManager(loader=loader, inventory=self.manager)
+        self.hostvars = HostVars(inventory=self.manager, variable_manager=self.variables, loader=loader)
+
+    @property
+    def groups(self):
+        return self.manager.get_groups_dict()
+
+    def register(self, host, **facts):
+        """Do what set_fact and register do."""
+        self.variables.set_nonpersistent_facts(host, facts)
+
+    def gathered(self, host, facts):
+        """Do what gathering does."""
+        self.variables.set_host_facts(host, facts)
+        self.variables.set_nonpersistent_facts(host, {"__kea_setup": {"ansible_facts": facts}})
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    def make(group=None, dhcp1=None, dhcp2=None, more=None):
+        hosts = {"dhcp1": {**HOSTS["dhcp1"], **(dhcp1 or {})}, "dhcp2": {**HOSTS["dhcp2"], **(dhcp2 or {})}}
+        return Inventory(tmp_path, {"kea": {"hosts": hosts, "vars": {**GROUP, **(group or {})}}, **(more or {})})
+
+    return make
+
+
+def types_in(value):
+    """Return the types in a value, keys included."""
+    found = {type(value)}
+    if isinstance(value, dict):
+        found |= {kind for pair in value.items() for item in pair for kind in types_in(item)}
+    elif isinstance(value, list):
+        found |= {kind for item in value for kind in types_in(item)}
+    return found
+
+
+def collect(made, hosts="dhcp1", **kwargs):
+    return _inventory.collect(made.hostvars, made.groups, hosts, **kwargs)
+
+
+def test_values_are_plain(inventory):
+    made = inventory({"lan": "enp0s8", "kea_interfaces": ["{{ lan }}"], "kea_valid_lifetime": "{{ 3600 * 12 }}"})
+    pairs, findings = collect(made)
+    assert findings == []
+    first, second = pairs["kea"]
+    assert (first.name, second.name) == ("dhcp1", "dhcp2")
+    assert types_in(first.vars) <= {str, int, bool, dict, list}
+    assert first.vars["kea_interfaces"] == ["enp0s8"]
+    assert first.vars["kea_valid_lifetime"] == 43200
+    assert first.vars["kea_subnets"] == [SUBNET]
+    assert first.facts is None
+
+
+def test_templates_in_depth_keep_numbers_and_text(inventory):
+    body = {**SUBNET, "id": "{{ number }}", "pools": ["{{ net }}.100-{{ net }}.199"]}
+    made = inventory(
+        {"number": 7, "net": "192.168.1", "kea_subnets": [body], "kea_api_auth": "{{ not no_auth }}", "no_auth": False}
+    )
+    values = collect(made)[0]["kea"][0].vars
+    assert values["kea_subnets"][0]["id"] == 7
+    assert values["kea_subnets"][0]["pools"] == ["192.168.1.100-192.168.1.199"]
+    assert values["kea_api_auth"] is True
+
+
+def test_only_our_variables_are_read(inventory):
+    made = inventory({"secret_of_others": "{{ lookup('ansible.builtin.file', '/nonexistent') }}", "my_kea_x": 1})
+    values = collect(made)[0]["kea"][0].vars
+    assert set(values) == {*GROUP, *HOSTS["dhcp1"]}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ nope }}",
+        "{{ nope.deep }}",
+        "{{ foo bar }}",
+        "{{ 1 / 0 }}",
+        "{{ [][3] }}",
+        "{{ lookup('ansible.builtin.env') | nofilter }}",
+        "{{ 'x",
+    ],
+)
+def test_a_bad_template_is_a_finding(inventory, template):
+    made = inventory(dhcp2={"kea_server_name": template})
+    pairs, findings = collect(made)
+    assert [(item.id, item.host, item.variable) for item in findings] == [("V05", "dhcp2", "kea_server_name")]
+    assert pairs["kea"][1].broken == {"kea_server_name"}
+    assert "\n" not in findings[0].text()
+
+
+def test_a_bad_template_deep_inside_is_one_finding_for_both_hosts(inventory):
+    made = inventory({"kea_option_data": {"ntp-servers": ["{{ nope }}"]}})
+    findings = collect(made)[1]
+    assert [(item.host, item.variable) for item in findings] == [("dhcp1, dhcp2", "kea_option_data")]
+
+
+def test_the_reason_for_a_bad_secret_is_not_shown(inventory):
+    made = inventory({"kea_api_password": f"{VAULTED_PASSWORD}{{{{ nope }}}}"})
+    (finding,) = collect(made)[1]
+    assert VAULTED_PASSWORD not in finding.text()
+    assert "vault" in finding.text()
+
+
+def test_a_value_from_a_vault_without_its_password(tmp_path):
+    text = """
+kea:
+  hosts:
+    dhcp1: {ansible_host: 192.168.1.2}
+  vars:
+    kea_api_password: !vault |
+      $ANSIBLE_VAULT;1.1;AES256
+      62313365396662343061393464336163383764373764613633653634306231386433626436623361
+      6134333665353966363534333632666535333761666131620a663537646436643839616531643561
+      63396265333963386166373736626334613462346439616634616266313838383534326362396237
+      3764633230370a396663623630353834613730643335316566336635646563316534
+"""
+    made = Inventory(tmp_path, text)
+    (finding,) = collect(made)[1]
+    assert (finding.id, finding.variable, finding.value) == ("V05", "kea_api_password", "")
+
+
+def test_each_pair_of_the_play_is_read_once(tmp_path):
+    def group(name, first, second):
+        return {"hosts": {first: HOSTS["dhcp1"], second: HOSTS["dhcp2"]}, "vars": {**GROUP, "kea_pair": name}}
+
+    made = Inventory(tmp_path, {"kea": {"children": {"a": group("a", "a1", "a2"), "b": group("b", "b1", "b2")}}})
+    pairs, findings = collect(made, ["a1", "a2", "b1", "b2"])
+    assert {name: [raw.name for raw in members] for name, members in pairs.items()} == {
+        "a": ["a1", "a2"],
+        "b": ["b1", "b2"],
+    }
+    assert findings == []
+
+
+def test_other_hosts_are_passed_over(inventory):
+    made = inventory(more={"web": {"hosts": {"web1": {"kea_interfaces": ["x"]}}}})
+    pairs, findings = collect(made, ["web1", "dhcp1"])
+    assert (list(pairs), findings) == (["kea"], [])
+
+
+@pytest.mark.parametrize("pair", ["kea", "nowhere"])
+def test_a_host_beside_its_pair_is_a_finding(inventory, pair):
+    made = inventory(more={"web": {"hosts": {"dhcp9": {**HOSTS["dhcp1"], "kea_pair": pair}}}})
+    (finding,) = collect(made, ["dhcp9"])[1]
+    assert (finding.id, finding.host, finding.value) == ("P02", "dhcp9", pair)
+
+
+def test_an_inventory_without_a_pair(tmp_path):
+    made = Inventory(tmp_path, {"web": {"hosts": {"web1": {}}}})
+    pairs, findings = _inventory.examine(made.hostvars, made.groups, ["web1"])
+    assert pairs == []
+    assert "its groups are web" in findings[0].text()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# facts
+
+GATHERED = {
+    "distribution": "Debian",
+    "os_family": "Debian",
+    "distribution_version": "13.2",
+    "distribution_release": "trixie",
+    "architecture": "x86_64",
+    "userspace_bits": "64",
+    "default_ipv4": {"address": "192.168.1.2"},
+    "interfaces": ["lo", "br-lan", "eth0.7"],
+    "lo": {"active": True, "ipv4": {"address": "127.0.0.1", "prefix": "8"}},
+    "br_lan": {
+        "active": True,
+        "ipv4": {"address": "192.168.1.2", "netmask": "255.255.255.0", "prefix": "24"},
+        "ipv4_secondaries": [{"address": "10.0.0.2", "netmask": "255.255.0.0"}],
+    },
+    "eth0_7": {"active": False},
+}
+
+
+def facts_after(made, gathered=GATHERED, info=None):
+    made.gathered("dhcp1", gathered)
+    if info is not None:
+        made.register("dhcp1", __kea_host_info=info)
+    raw = collect(made)[0]["kea"][0]
+    return raw.facts, raw.trouble
+
+
+def test_facts(inventory):
+    facts, trouble = facts_after(inventory(), info={"changed": False, **kea_info()})
+    assert trouble == ""
+    assert (facts["os_id"], facts["os_like"], facts["os_version"]) == ("debian", ["debian"], "13.2")
+    assert (facts["architecture"], facts["default_ipv4"]) == ("x86_64", "192.168.1.2")
+    assert facts["interfaces"] == {
+        "lo": {"up": True, "ipv4": ["127.0.0.1/8"]},
+        "br-lan": {"up": True, "ipv4": ["192.168.1.2/24", "10.0.0.2/16"]},
+        "eth0.7": {"up": False, "ipv4": []},
+    }
+    assert facts["kea"]["version"] == "2.6.3"
+    assert types_in(facts) <= {str, int, bool, dict, list, type(None)}
+
+
+def test_32_bit_programs_under_a_64_bit_kernel(inventory):
+    facts, _trouble = facts_after(inventory(), {**GATHERED, "architecture": "aarch64", "userspace_bits": "32"})
+    assert facts["architecture"] == "armv7l"
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "expected"),
+    [("12.5", "bookworm", "12.5"), ("n/a", "forky", "forky"), ("forky/sid", "forky", "forky/sid forky")],
+)
+def test_version_of_the_system(inventory, version, release, expected):
+    facts, _trouble = facts_after(
+        inventory(), {**GATHERED, "distribution_version": version, "distribution_release": release}
+    )
+    assert facts["os_version"] == expected
+
+
+def test_offline_leaves_facts_alone(inventory):
+    made = inventory()
+    made.gathered("dhcp1", GATHERED)
+    assert collect(made, offline=True)[0]["kea"][0].facts is None
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (
+            {"unreachable": True, "msg": "Failed to connect:\nConnection refused"},
+            "cannot be reached: Failed to connect: Connection refused",
+        ),
+        ({"failed": True, "msg": "Missing sudo password"}, "cannot be asked: Missing sudo password"),
+        ({"failed": False, "msg": "Missing sudo password"}, "cannot be asked: Missing sudo password"),
+        ({"failed": False, "msg": "MODULE FAILURE", "module_stderr": "sudo: no"}, "cannot be asked: MODULE FAILURE"),
+    ],
+)
+def test_a_host_that_cannot_be_asked_says_why(inventory, result, text):
+    made = inventory()
+    # A cache may still know the host from better days.
+    made.variables.set_host_facts("dhcp1", GATHERED)
+    made.register("dhcp1", __kea_setup=result)
+    raw = collect(made)[0]["kea"][0]
+    assert raw.facts is None
+    assert text in raw.trouble
+
+
+def test_a_failed_question_about_kea(inventory):
+    facts, trouble = facts_after(inventory(), info={"failed": True, "msg": "no python"})
+    assert facts["kea"] is None
+    assert "no python" in trouble
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# filters
+
+
+def run_filter(name, made, host="dhcp1"):
+    return FilterModule().filters()[name](made.hostvars, host, made.groups)
+
+
+def test_filter_plan(inventory):
+    plan = run_filter("plan", inventory({"kea_version": "2.2.0"}), "dhcp2")
+    assert (plan["role"], plan["kea_version"], plan["partner"]["host"]) == ("standby", "2.2.0", "dhcp1")
+    assert types_in(plan) <= {str, int, bool, dict, list, type(None)}
+    text = FilterModule().filters()["config_text"](plan["daemons"]["dhcp4"])
+    assert text.startswith("// Managed by Ansible")
+    assert json.loads(text[text.index("{") :]) == plan["daemons"]["dhcp4"]["content"]
+
+
+@pytest.mark.parametrize("broken", [{"kea_subnets": "x"}, {"kea_valid_lifetime": "{{ nope }}"}])
+def test_filter_plan_refuses_what_it_cannot_read(inventory, broken):
+    with pytest.raises(Exception, match=next(iter(broken))):
+        run_filter("plan", inventory(broken))
+
+
+def test_filter_plan_for_a_stranger(inventory):
+    made = inventory(more={"web": {"hosts": {"web1": {}}}})
+    with pytest.raises(Exception, match="web1"):
+        run_filter("plan", made, "web1")
+
+
+def test_filter_config_text_wants_a_daemon():
+    with pytest.raises(Exception, match="header and content"):
+        FilterModule().filters()["config_text"]({"x": 1})
+
+
+SECRETS = {
+    "inventory": ({"kea_api_password": VAULTED_PASSWORD}, {"value": "one", "candidate": "x"}, {}, VAULTED_PASSWORD),
+    "primary's": ({}, {"value": "one", "candidate": "x"}, {"value": "two", "candidate": "y"}, "one"),
+    "standby's": ({}, {"value": "", "candidate": "x"}, {"value": "two", "candidate": "y"}, "two"),
+    "fresh": ({}, {"value": "", "candidate": "x"}, {"value": "", "candidate": "y"}, "x"),
+    "partner not asked": ({}, None, {"value": "", "candidate": "y"}, "y"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_filter_secret_is_the_same_on_both(inventory, name):
+    group, first, second, expected = SECRETS[name]
+    made = inventory(group)
+    for host, result in (("dhcp1", first), ("dhcp2", second)):
+        if result is not None:
+            made.register(host, __kea_secret=result)
+    assert [run_filter("secret", made, host) for host in ("dhcp1", "dhcp2")] == [expected, expected]
+
+
+def test_filter_secret_without_any(inventory):
+    with pytest.raises(Exception, match="kea_api_password"):
+        run_filter("secret", inventory())

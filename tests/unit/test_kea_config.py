@@ -1,0 +1,572 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transaction as a whole: what the module reports and what it leaves behind, fault by fault."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+
+import pytest
+from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.modules import kea_config
+from fake_host import Host, config
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def run(host, content, check=False, **options):
+    """Call the module's work; returns what it would report."""
+    spec = kea_config.argument_spec()
+    params = {name: copy.deepcopy(option.get("default")) for name, option in spec.items()}
+    params.update(daemon="dhcp4", content=content, path=host.path, executable=host.executable)
+    params.update(log_file=str(host.etc / "no.log"), **options)
+    return json.loads(json.dumps(kea_config.work(params, check, host)))
+
+
+def names(host):
+    return sorted(os.listdir(str(host.etc)))
+
+
+# --- it works
+
+
+def test_first_apply_on_a_package_that_runs(host):
+    host.converge(config(1, ha=False), proven=False)
+    result = run(host, config(2), enabled=True, wait_ha_states=["hot-standby"])
+    assert (result["changed"], result["action"]) == (True, "restart")
+    assert result["ha"]["state"] == "hot-standby"
+    assert host.live() == host.running == config(2)
+    assert host.marker() == result["digest"]
+    assert names(host) == ["kea-dhcp4.conf", "kea-dhcp4.conf.keaops-previous"]
+    assert result["backup"] == host.path + ".keaops-previous"
+    assert {"inspect", "check", "replace", "restart", "serve", "ha"} <= set(result["seconds"])
+    # Serving is believed only after the process has lived for a while.
+    assert result["seconds"]["serve"] >= _apply.STABLE_SECONDS
+
+
+def test_first_apply_without_a_file_and_not_running(host):
+    host.boot = "disabled"
+    result = run(host, config(), enabled=True)
+    assert (result["action"], result["reasons"]) == ("start", ["there is no configuration file yet"])
+    assert result["backup"] is None
+    assert host.boot == "enabled" and host.running == config()
+
+
+def test_second_run_does_nothing(host):
+    run(host, config())
+    before, pid = host.snapshot(), host.pid
+    host.commands.clear()
+    result = run(host, config(), enabled=True, wait_ha_states=["hot-standby"], gate_ha_states=["partner-down"])
+    assert (result["changed"], result["action"], result["diff"]) == (False, "none", [])
+    assert result["ha"]["state"] == "hot-standby"
+    assert host.snapshot() == before and host.pid == pid
+    assert all(command[1] == "show" for command in host.commands)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// by hand\n" + json.dumps(config()),
+        json.dumps({"Dhcp4": dict(reversed(list(config()["Dhcp4"].items())))}, indent=7),
+        "/* x */ " + json.dumps(config())[:-1] + ", } # end",
+    ],
+)
+def test_white_space_comments_order_and_header_are_no_change(host, text):
+    host.converge(config())
+    host.put(None, text=text)
+    result = run(host, config(), header=["another header"])
+    assert result["action"] == "none"
+    assert host.read(host.path).decode() == text
+
+
+def test_new_file_has_its_mode_from_the_first_moment(host):
+    host.put(config(1), mode=0o644)
+    run(host, config(2))
+    assert os.stat(host.path).st_mode & 0o777 == 0o640
+    # The old file keeps its own.
+    assert os.stat(host.path + ".keaops-previous").st_mode & 0o777 == 0o644
+
+
+def test_mode_alone_is_repaired_without_restart(host):
+    host.converge(config())
+    os.chmod(host.path, 0o644)
+    pid = host.pid
+    result = run(host, config())
+    assert (result["changed"], result["action"]) == (True, "permissions")
+    assert os.stat(host.path).st_mode & 0o777 == 0o640 and host.pid == pid
+    assert "permissions only" in result["diff"][0]["after_header"]
+    assert "mode 0644" in result["diff"][0]["before"] and "mode 0640" in result["diff"][0]["after"]
+    assert run(host, config())["action"] == "none"
+
+
+def test_start_at_boot_alone(host):
+    host.converge(config())
+    assert run(host, config(), enabled=False)["action"] == "disable"
+    assert host.boot == "disabled"
+    assert run(host, config())["action"] == "none"
+    assert run(host, config(), enabled=True)["action"] == "enable"
+    assert host.boot == "enabled"
+
+
+def test_unit_settings_alone_do_not_restart(host):
+    host.converge(config())
+    pid = host.pid
+    text = "[Service]\nRestart=on-failure\n"
+    predicted = run(host, config(), check=True, unit_settings=text)
+    assert not os.path.exists(host.unit_dir)
+    host.commands.clear()
+    result = run(host, config(), unit_settings=text)
+    assert (result["action"], result["diff"]) == ("settings", predicted["diff"]) and host.pid == pid
+    with open(os.path.join(host.unit_dir, "kea-dhcp4-server.service.d", "keaops.conf"), encoding="utf-8") as stream:
+        assert stream.read() == text
+    assert ["systemctl", "daemon-reload"] in host.commands
+    assert run(host, config(), unit_settings=text)["action"] == "none"
+    # Left alone where nothing is said of them.
+    assert run(host, config())["action"] == "none"
+
+
+def test_unit_settings_are_there_before_the_restart(host):
+    run(host, config(), unit_settings="[Service]\n")
+    verbs = [command[1] for command in host.commands if command[0] == "systemctl" and command[1] != "show"]
+    assert verbs == ["daemon-reload", "reset-failed", "restart"]
+
+
+def test_unit_settings_that_cannot_be_written(host):
+    host.converge(config(1))
+    with open(host.unit_dir, "w", encoding="utf-8"):
+        pass
+    result = run(host, config(2), unit_settings="[Service]\n")
+    assert (result["stage"], result["changed"]) == ("replace", False) and "Nothing was changed" in result["msg"]
+    assert host.live() == config(1)
+
+
+def test_diff_shows_meaning_without_secrets(host):
+    old, new = config(1), config(2)
+    old["Dhcp4"]["password"] = "hunter2"
+    new["Dhcp4"]["password"] = "hunter3"
+    host.converge(old)
+    diff = json.dumps(run(host, new)["diff"])
+    assert '\\"valid-lifetime\\": 1' in diff and '\\"valid-lifetime\\": 2' in diff
+    assert "hunter" not in diff
+
+
+def test_unreadable_live_file_is_replaced_and_not_shown(host):
+    host.put(None, text="{ password: hunter2")
+    result = run(host, config())
+    assert result["action"] == "start" and "hunter2" not in json.dumps(result)
+    assert "not readable" in result["diff"][0]["before"]
+
+
+def test_a_changed_file_it_uses_is_a_reason_to_restart(host):
+    secret = host.etc / "kea-api-password"
+    secret.write_text("one")
+    run(host, config(), watch_files=[str(secret)])
+    assert run(host, config(), watch_files=[str(secret)])["action"] == "none"
+    secret.write_text("two")
+    result = run(host, config(), watch_files=[str(secret)])
+    assert (result["action"], result["reasons"]) == ("restart", ["a file it uses has changed"])
+    assert run(host, config(), watch_files=[str(secret)])["action"] == "none"
+
+
+# --- it was interrupted before
+
+
+def test_killed_between_rename_and_restart(host):
+    host.converge(config(1))
+    host.put(config(2))
+    result = run(host, config(2))
+    assert (result["action"], result["reasons"]) == (
+        "restart",
+        ["the configuration in place was never proven to serve"],
+    )
+    assert host.running == config(2)
+
+
+def test_killed_between_rename_and_restart_and_now_it_fails(host):
+    """The way back is to what was proven, not to what merely lies there."""
+    host.converge(config(1))
+    assert run(host, config(2))["action"] == "restart"
+    assert run(host, config(3))["action"] == "restart"
+    # config(2) is kept, config(3) proven; a run that put config(4) there kept config(3) and was killed.
+    os.replace(host.path, host.path + ".keaops-previous")
+    host.put(config(4, "dies"))
+    result = run(host, config(4, "dies"))
+    assert result["rolled_back"] is True
+    assert host.live() == host.running == config(3)
+
+
+def test_what_was_never_proven_is_no_way_back(host):
+    host.converge(config(1))
+    run(host, config(2))
+    os.replace(host.path, host.path + ".keaops-previous")
+    host.put(config(3))
+    result = run(host, config(4, "dies"))
+    assert result["rolled_back"] is True
+    assert host.live() == host.running == config(2)
+
+
+def test_marker_lost(host):
+    host.converge(config(), proven=False)
+    assert run(host, config())["reasons"] == ["the configuration in place was never proven to serve"]
+    assert run(host, config())["action"] == "none"
+
+
+def test_rest_of_a_killed_run_is_cleared(host):
+    host.converge(config(1))
+    (host.etc / "kea-dhcp4.conf.keaops-candidate").write_text("half")
+    run(host, config(2))
+    assert "kea-dhcp4.conf.keaops-candidate" not in names(host)
+
+
+@pytest.mark.parametrize("trouble", ["stopped", "zombie", "deaf", "silent"])
+def test_right_file_but_not_serving_is_applied_again(host, trouble):
+    host.converge(config())
+    if trouble == "stopped":
+        host.running = None
+    else:
+        host.running = config(fate=trouble)
+    # The gate protects a server that serves; this one can only gain.
+    result = run(host, config(), gate_ha_states=["partner-down"])
+    assert result["action"] == ("start" if trouble == "stopped" else "restart")
+    assert result["reasons"][0].startswith("the daemon does not serve: ")
+    assert host.running == config()
+
+
+# --- it is refused before anything is touched
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_refused_by_the_daemon(host, check):
+    host.converge(config(1))
+    before, pid = host.snapshot(), host.pid
+    result = run(host, config(2, "refused"), check=check)
+    assert (result["failed"], result["stage"], result["changed"]) == (True, "check", False)
+    assert result["msg"] == (
+        "kea-dhcp4 refuses the new configuration: DHCP4_PARSER_FAIL the pool is bad (line 3 of the new file "
+        '("valid-lifetime": 2)). Nothing was changed; the service is as it was.'
+    )
+    after = {path: state for path, state in host.snapshot().items() if path in before or "etc" in path}
+    assert after == before and host.pid == pid
+
+
+def test_hooks_are_tested_when_asked(host):
+    host.converge(config(1))
+    assert run(host, config(2, "refused-hooks"), test_hooks=True)["reason"] == "HA_CONFIGURATION_FAILED no 'bogus'"
+    assert run(host, config(3, "refused-hooks"))["action"] == "restart"
+
+
+def test_the_false_alarm_of_2_6_3_is_ignored(host):
+    assert run(host, config(2, "false-alarm"), test_hooks=True)["action"] == "start"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_gate(host, check):
+    host.converge(config(1, "waiting"))
+    before = host.live()
+    result = run(host, config(2), check=check, gate_ha_states=["hot-standby", "partner-down"])
+    assert result["stage"] == "prepare" and not result["changed"]
+    assert "only in the HA state hot-standby or partner-down" in result["msg"]
+    assert "primary in state waiting" in result["msg"] and "partner in state unavailable" in result["msg"]
+    assert host.live() == before
+    assert run(host, config(2), check=check, gate_ha_states=["waiting"])["action"] == "restart"
+
+
+def test_lock_held(host):
+    host.converge(config(1))
+    with _apply.host_lock(host, {"daemon": "ctrl_agent", "run_id": None}):
+        result = run(host, config(2))
+        assert "another run is changing Kea on this host" in result["msg"] and not result["changed"]
+        # Check mode takes no lock: it changes nothing.
+        assert run(host, config(2), check=True)["action"] == "restart"
+    assert host.live() == config(1)
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda host: setattr(host, "load", "not-found"), "there is no unit kea-dhcp4-server"),
+        (lambda host: setattr(host, "load", "masked"), "systemctl unmask kea-dhcp4-server"),
+        (lambda host: setattr(host, "systemd", False), "not run by systemd"),
+        (lambda host: setattr(host, "users", False), "there is no user _kea; there is no group _kea"),
+        (lambda host: os.remove(host.executable), "install the package"),
+        (lambda host: host.etc.rmdir(), "there is no folder"),
+    ],
+)
+def test_bare_host(host, spoil, words):
+    spoil(host)
+    predicted = run(host, config(), check=True)
+    assert (predicted["changed"], predicted["action"]) == (True, "start")
+    assert words in predicted["warnings"][0]
+    result = run(host, config())
+    assert result["failed"] and words in result["msg"] and not result["changed"]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"content": {}}, "top-level key Dhcp4, it has: none"),
+        ({"content": {"Dhcp4": {}, "Logging": {}}}, "it has: Dhcp4, Logging"),
+        ({"mode": "rw"}, "'0640'"),
+        ({"daemon": "ctrl_agent", "wait_ha_states": ["hot-standby"]}, "make no sense for ctrl_agent"),
+    ],
+)
+def test_contradictory_options(host, options, words):
+    content = options.pop("content", config())
+    result = run(host, content, **options)
+    assert result["failed"] and words in result["msg"]
+    assert names(host) == []
+
+
+def test_disk_full(host, monkeypatch):
+    host.converge(config(1))
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(host, "write", full)
+    result = run(host, config(2))
+    assert (result["stage"], result["changed"]) == ("replace", False)
+    assert "No space left on device. Nothing was changed" in result["msg"]
+    assert host.live() == host.running == config(1)
+
+
+def test_disk_full_when_the_old_file_is_kept(host, monkeypatch):
+    host.converge(config(1))
+    real = host.write
+
+    def full(path, *arguments):
+        if "previous" in path:
+            raise OSError(28, "No space left on device")
+        real(path, *arguments)
+
+    monkeypatch.setattr(host, "write", full)
+    result = run(host, config(2))
+    assert (result["stage"], result["changed"]) == ("replace", False)
+    assert host.live() == host.running == config(1) and names(host) == ["kea-dhcp4.conf"]
+
+
+# --- it fails after the rename
+
+
+@pytest.mark.parametrize(
+    "fate, stage, words, seconds",
+    [
+        ("stillborn", "serve", "died after its start: HA_CONFIGURATION_FAILED no peer configuration specified", 0.5),
+        ("dies", "serve", "died after its start: HA_CONFIGURATION_FAILED no peer configuration specified", 1.5),
+        ("dies-late", "serve", "died after its start: HA_CONFIGURATION_FAILED no peer configuration specified", 11),
+        ("flaps", "serve", "died after its start: HA_CONFIGURATION_FAILED no peer configuration specified", 1.5),
+        ("flaps-at-once", "serve", "died after its start: HA_CONFIGURATION_FAILED no peer configuration", 0.5),
+        ("replaced", "serve", "died after its start", 1.5),
+        ("zombie", "serve", "its hooks are not loaded and it serves no client", 32),
+        ("deaf", "serve", "has not opened its sockets", 32),
+        ("silent", "serve", "no answer on /run/kea/x", 32),
+        ("waiting", "ha", "it is a primary in state waiting", 62),
+    ],
+)
+def test_failure_after_the_restart_is_rolled_back(host, fate, stage, words, seconds):
+    host.converge(config(1))
+    digest, clock = host.marker(), host.clock
+    result = run(host, config(2, fate), wait_ha_states=["hot-standby"], ha_timeout=60)
+    assert (result["failed"], result["stage"], result["rolled_back"]) == (True, stage, True)
+    assert words in result["msg"]
+    assert result["msg"].endswith("The previous configuration was put back and kea-dhcp4-server serves again.")
+    assert host.live() == host.running == config(1) and host.unit()[0] == "active"
+    assert host.marker() == digest
+    assert "kea-dhcp4.conf.keaops-candidate" not in names(host)
+    # A dead daemon is not waited for.
+    assert host.clock - clock - result["seconds"]["roll_back"] <= seconds
+    assert run(host, config(1))["action"] == "none"
+
+
+def test_restart_refused_by_systemd(host, monkeypatch):
+    host.converge(config(1))
+    real = host.run
+
+    def refuse_once(argv, *arguments, **options):
+        host.restart_rc = 1 if argv[:2] == ["systemctl", "restart"] and host.live() == config(2) else 0
+        return real(argv, *arguments, **options)
+
+    monkeypatch.setattr(host, "run", refuse_once)
+    result = run(host, config(2))
+    assert (result["stage"], result["rolled_back"]) == ("restart", True)
+    assert "Job for kea-dhcp4-server.service failed" in result["msg"]
+    assert host.live() == config(1)
+
+
+def test_every_restart_clears_the_start_limit_first(host):
+    host.converge(config(1))
+    run(host, config(2, "dies"))
+    verbs = [command[1] for command in host.commands if command[0] == "systemctl" and command[1] != "show"]
+    assert verbs == ["reset-failed", "restart", "reset-failed", "restart"]
+
+
+def test_service_that_did_not_run_is_stopped_again(host):
+    host.put(config(1))
+    result = run(host, config(2, "dies"), enabled=True)
+    assert result["rolled_back"] is True and host.live() == config(1) and host.running is None
+    assert "kea-dhcp4-server is stopped, as it was before" in result["msg"]
+
+
+def test_new_file_is_removed_when_there_was_none(host):
+    host.boot = "disabled"
+    result = run(host, config(2, "dies"), enabled=True)
+    assert result["rolled_back"] is True and names(host) == [] and host.running is None
+    assert "The new file was removed, as there was none before" in result["msg"]
+    assert host.boot == "disabled"
+
+
+def test_roll_back_fails_too(host):
+    host.converge(config(1))
+    host.broken = True
+    result = run(host, config(2))
+    assert (result["failed"], result["rolled_back"], result["changed"]) == (True, False, True)
+    assert "THE ROLL-BACK FAILED TOO: kea-dhcp4-server died after its start" in result["msg"]
+    assert "no lease database" in result["msg"] and "keaops-previous" in result["msg"]
+    assert host.live() == config(1)
+    assert "--- roll-back ---" in result["log"]
+
+
+def test_roll_back_that_cannot_write(host, monkeypatch):
+    host.converge(config(1))
+    real = host.write
+
+    def full(path, data, *arguments):
+        if host.running == config(2, "dies"):
+            raise OSError(28, "No space left on device")
+        real(path, data, *arguments)
+
+    monkeypatch.setattr(host, "write", full)
+    result = run(host, config(2, "dies"))
+    assert result["rolled_back"] is False
+    assert "cannot put the old file back: [Errno 28] No space left on device" in result["msg"]
+
+
+def test_same_configuration_that_no_longer_starts(host):
+    host.converge(config())
+    host.running, host.broken = None, True
+    result = run(host, config())
+    assert result["rolled_back"] is False
+    assert "There is no other configuration to return to" in result["msg"]
+    assert host.live() == config()
+
+
+def test_a_bug_after_the_rename_is_rolled_back_too(host, monkeypatch):
+    host.converge(config(1))
+    real = host.api
+
+    def bug(path, command, timeout=5):
+        if host.running == config(2):
+            raise ZeroDivisionError("oops")
+        return real(path, command, timeout)
+
+    monkeypatch.setattr(host, "api", bug)
+    result = run(host, config(2))
+    assert result["rolled_back"] is True and "unexpected failure: ZeroDivisionError" in result["msg"]
+    assert host.live() == host.running == config(1)
+
+
+def test_marker_that_cannot_be_written_is_a_warning(host):
+    with open(host.state_dir, "w", encoding="utf-8"):
+        pass
+    result = run(host, config())
+    assert result["action"] == "start" and "the next run applies it again" in result["warnings"][0]
+
+
+def test_another_process_on_the_socket_is_not_the_daemon(host, monkeypatch):
+    host.converge(config(1))
+    real = host.api
+
+    def other(path, command, timeout=5):
+        reply = real(path, command, timeout)
+        return reply._replace(arguments=dict(reply.arguments, pid=7)) if host.running == config(2) else reply
+
+    monkeypatch.setattr(host, "api", other)
+    assert "process 7 answers on /run/kea/x, not 102" in run(host, config(2))["msg"]
+
+
+# --- check mode predicts the run
+
+SITUATIONS = {
+    "bare file": lambda host: None,
+    "package default": lambda host: host.converge(config(1, ha=False), proven=False),
+    "other": lambda host: host.converge(config(1)),
+    "other, stopped": lambda host: host.put(config(1)),
+    "other, mode": lambda host: (host.converge(config(1)), os.chmod(host.path, 0o600)),
+    "same": lambda host: host.converge(config(2)),
+    "same, mode": lambda host: (host.converge(config(2)), os.chmod(host.path, 0o600)),
+    "same, not at boot": lambda host: (host.converge(config(2)), setattr(host, "boot", "disabled")),
+    "same, both": lambda host: (
+        host.converge(config(2)),
+        os.chmod(host.path, 0o600),
+        setattr(host, "boot", "disabled"),
+    ),
+    "same, unproven": lambda host: host.converge(config(2), proven=False),
+    "same, stopped": lambda host: (host.converge(config(2)), setattr(host, "running", None)),
+    "same, zombie": lambda host: (host.converge(config(2)), setattr(host, "running", config(2, "zombie"))),
+    "unreadable": lambda host: host.put(None, text="{"),
+}
+
+
+@pytest.mark.parametrize("situation", sorted(SITUATIONS))
+def test_check_mode_predicts_the_run_and_changes_nothing(host, situation):
+    SITUATIONS[situation](host)
+    before, state = host.snapshot(), (host.pid, host.boot)
+    predicted = run(host, config(2), check=True, enabled=True)
+    assert host.snapshot() == before and (host.pid, host.boot) == state
+    result = run(host, config(2), enabled=True)
+    assert "failed" not in result
+    for key in ("changed", "action", "reasons", "diff", "digest"):
+        assert predicted[key] == result[key], key
+    assert run(host, config(2), enabled=True)["action"] == "none"
+
+
+# --- the Control Agent
+
+
+def agent(host, port=8000, fate=None, **options):
+    section = {"http-host": "192.168.1.2", "http-port": port}
+    if fate:
+        section["user-context"] = {"fate": fate}
+    return run(host, {"Control-agent": section}, daemon="ctrl_agent", **options)
+
+
+def test_agent_serves(host):
+    result = agent(host)
+    assert (result["action"], result["ha"]) == ("start", None)
+    assert agent(host)["action"] == "none"
+
+
+def test_agent_that_does_not_answer(host):
+    agent(host)
+    result = agent(host, 8001, "silent")
+    assert "no HTTP on 192.168.1.2 port 8001: Connection refused" in result["msg"] and result["rolled_back"]
+
+
+def test_agent_whose_condition_is_unmet(host):
+    host.condition = False
+    result = agent(host)
+    assert result["stage"] == "serve" and result["rolled_back"]
+    assert "ConditionFileNotEmpty=/etc/kea/kea-api-password" in result["msg"]
+    assert result["reason"] == "ConditionFileNotEmpty=/etc/kea/kea-api-password"
+
+
+def test_unwanted_agent(host):
+    agent(host)
+    predicted = run(host, None, check=True, daemon="ctrl_agent", state="stopped")
+    assert (predicted["action"], host.boot, host.unit()[0]) == ("stop", "enabled", "active")
+    result = run(host, None, daemon="ctrl_agent", state="stopped")
+    assert (result["changed"], result["action"], result["diff"]) == (True, "stop", predicted["diff"])
+    assert (host.boot, host.unit()[0]) == ("disabled", "inactive")
+    assert run(host, None, daemon="ctrl_agent", state="stopped")["action"] == "none"
+    host.boot = "enabled"
+    assert run(host, None, daemon="ctrl_agent", state="stopped")["action"] == "disable"
+
+
+def test_unwanted_agent_that_is_not_installed(host):
+    host.load, host.boot = "not-found", ""
+    assert run(host, None, daemon="ctrl_agent", state="stopped")["action"] == "none"

@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host knows about Kea, and what a secret is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+import pytest
+from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.modules import kea_host_info, kea_secret
+from fake_host import Host, config
+
+PACKAGES = ["kea-dhcp4-server", "kea-ctrl-agent"]
+POLICY = """kea-dhcp4-server:
+  Installed: 2.6.3-1
+  Candidate: 2.6.5-1
+  Version table:
+     2.6.5-1 500
+kea-ctrl-agent:
+  Installed: (none)
+  Candidate: (none)
+"""
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """A host whose DHCPv4 server has its files in a temporary folder."""
+    host = Host(tmp_path)
+    daemon = _apply.DAEMONS["dhcp4"]._replace(path=host.path, executable=host.executable)
+    monkeypatch.setattr(_apply, "DAEMONS", dict(_apply.DAEMONS, dhcp4=daemon))
+    return host
+
+
+def answering(host, monkeypatch, answers):
+    """Have *host* give these outputs, by the command's first word."""
+    real = host.run
+
+    def run(argv, *arguments, **options):
+        return _apply.Done(0, answers[argv[0]], "") if argv[0] in answers else real(argv, *arguments, **options)
+
+    monkeypatch.setattr(host, "run", run)
+
+
+def test_bare_host_is_no_failure(host):
+    os.remove(host.executable)
+    host.load, host.boot, host.systemd = "not-found", "", False
+    facts = kea_host_info.gather(host, PACKAGES)
+    assert json.loads(json.dumps(facts)) == facts
+    assert (facts["version"], facts["candidate"], facts["packages"]) == (None, None, {})
+    assert facts["daemons"]["dhcp4"] == {
+        "active": False,
+        "enabled": False,
+        "installed": False,
+        "marker": False,
+        "pid": None,
+        "ha": None,
+    }
+    assert facts["systemd"] is False and facts["disk_free"] > 0
+
+
+def test_debian_host_with_a_proven_server(host, monkeypatch):
+    host.converge(config())
+    listed = "ii \tkea-common\t2.6.3-1\nrc \tkea-admin\t2.6.3-1\nun \tkea\t\n"
+    answering(host, monkeypatch, {"apt-cache": POLICY, "dpkg-query": listed})
+    facts = kea_host_info.gather(host, PACKAGES)
+    assert (facts["version"], facts["candidate"]) == ("2.6.3", "2.6.5-1")
+    assert facts["candidates"] == {"kea-dhcp4-server": "2.6.5-1"}
+    assert facts["packages"] == {"kea-common": "2.6.3-1"}
+    dhcp4 = facts["daemons"]["dhcp4"]
+    assert dhcp4["active"] and dhcp4["enabled"] and dhcp4["marker"] and dhcp4["pid"] == host.pid
+    assert dhcp4["ha"]["state"] == "hot-standby"
+    host.put(config(2))
+    assert kea_host_info.gather(host, PACKAGES)["daemons"]["dhcp4"]["marker"] is False
+
+
+def test_fedora_host(host, monkeypatch):
+    answers = {"rpm": "kea\t2.6.3-2.fc42\nbash\t5\n", "dnf": "kea\t2.6.4-1.fc42\n"}
+    answering(host, monkeypatch, answers)
+    facts = kea_host_info.gather(host, ["kea"])
+    assert (facts["packages"], facts["candidate"]) == ({"kea": "2.6.3-2.fc42"}, "2.6.4-1.fc42")
+
+
+def test_server_that_does_not_answer(host):
+    host.converge(config(fate="silent"))
+    facts = kea_host_info.gather(host, PACKAGES)
+    assert facts["daemons"]["dhcp4"]["active"] and facts["daemons"]["dhcp4"]["ha"] is None
+
+
+def test_own_sockets_are_found_with_their_process():
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        udp.bind(("127.0.0.1", 0))
+        found = kea_host_info.listening()
+        for protocol, sock in (("tcp", tcp), ("udp", udp)):
+            mine = [one for one in found if (one["protocol"], one["port"]) == (protocol, sock.getsockname()[1])]
+            assert [one["address"] for one in mine] == ["127.0.0.1"]
+            assert mine[0]["pid"] == os.getpid() and mine[0]["process"] and mine[0]["user"]
+
+
+def test_addresses_in_the_kernels_notation(tmp_path):
+    (tmp_path / "net").mkdir()
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    row = "   0: %s:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  4242        0 77 1 0\n"
+    (tmp_path / "net" / "tcp").write_text(head + row % "0201A8C0")
+    (tmp_path / "net" / "tcp6").write_text(head + row % "B80D0120000000000000000001000000")
+    expected = {"protocol": "tcp", "port": 8000, "process": None, "pid": None, "user": "4242"}
+    assert kea_host_info.listening(str(tmp_path)) == [
+        dict(expected, address="192.168.1.2"),
+        dict(expected, address="2001:db8::1"),
+    ]
+
+
+def test_secret(tmp_path):
+    path = tmp_path / "kea-api-password"
+    assert kea_secret.read_secret(str(path)) == ""
+    path.write_text("s3cret\n")
+    assert kea_secret.read_secret(str(path)) == "s3cret"
+    path.write_bytes(b"\xff")
+    with pytest.raises(UnicodeError):
+        kea_secret.read_secret(str(path))

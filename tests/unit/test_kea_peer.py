@@ -1,0 +1,435 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kea_peer: the module against a small partner on 127.0.0.1, and its action plugin through ansible itself."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import email.utils
+import http.server
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils import basic
+from ansible_collections.keaops.kea.plugins.action import kea_peer as action
+from ansible_collections.keaops.kea.plugins.modules import kea_peer
+
+SECRET = "s3cret-of-the-pair"
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def config(name):
+    """Return the running configuration of one server of a pair."""
+    peers = [
+        {"name": "dhcp1", "role": "primary", "url": "http://192.168.1.2:8000/", "basic-auth-password": SECRET},
+        {"name": "dhcp2", "role": "standby", "url": "http://192.168.1.3:8000/", "basic-auth-password": SECRET},
+    ]
+    relationship = {"mode": "hot-standby", "this-server-name": name, "peers": peers}
+    return {
+        "hooks-libraries": [{"library": "libdhcp_ha.so", "parameters": {"high-availability": [relationship]}}],
+        "subnet4": [{"id": 1, "subnet": "192.168.1.0/24", "pools": [{"pool": "192.168.1.100-192.168.1.199"}]}],
+        "valid-lifetime": 43200,
+    }
+
+
+def state_of(name, state="hot-standby", version="2.6"):
+    """Return the status of one server of the pair."""
+    local = {"role": "standby" if name == "dhcp2" else "primary", "scopes": [], "state": state, "server-name": name}
+    remote = {"role": "primary", "last-state": "hot-standby", "age": 1, "in-touch": True, "server-name": "dhcp1"}
+    if version == "2.2":
+        del local["server-name"], remote["server-name"]
+    return {
+        "pid": 1,
+        "multi-threading-enabled": False,
+        "high-availability": [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}],
+    }
+
+
+def heartbeat(ahead=0):
+    date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    return {"date-time": date, "state": "hot-standby", "scopes": [], "unsent-update-count": 0}
+
+
+class Server:
+    """The replies of one server, by command: arguments, or a (status, reply) to send as it is."""
+
+    def __init__(self, name):
+        self.replies = {
+            "status-get": state_of(name),
+            "config-get": {"Dhcp4": config(name), "hash": "00"},
+            "ha-heartbeat": None,
+            "version-get": (200, {"result": 0, "text": "2.6.3"}),
+        }
+        self.url = ""
+        self.socket = ""
+
+    @property
+    def config(self):
+        return self.replies["config-get"]["Dhcp4"]
+
+    def answer(self, command):
+        reply = self.replies.get(command, (200, {"result": 2, "text": "not supported"}))
+        if command == "ha-heartbeat" and reply is None:
+            reply = heartbeat()
+        return reply if isinstance(reply, tuple) else (200, {"result": 0, "arguments": reply})
+
+
+@pytest.fixture
+def start_http():
+    """Start the HTTP API of a server: start_http(server) -> its URL."""
+    servers = []
+
+    def start(server):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, reply = server.answer(request["command"])
+                data = json.dumps([reply] if status == 200 else reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
+        servers.append(httpd)
+        return f"http://127.0.0.1:{httpd.server_port}/"
+
+    yield start
+    for httpd in servers:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+@pytest.fixture
+def partner(start_http):
+    """The partner, dhcp2."""
+    server = Server("dhcp2")
+    server.url = start_http(server)
+    return server
+
+
+@pytest.fixture
+def local(tmp_path):
+    """The daemon of this host, dhcp1, on a UNIX socket."""
+    server = Server("dhcp1")
+    server.socket = str(tmp_path / "kea4-ctrl-socket")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(server.socket)
+    listener.listen(5)
+
+    def loop():
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                command = json.loads(connection.recv(65536))["command"]
+                connection.sendall(json.dumps(server.answer(command)[1]).encode())
+
+    threading.Thread(target=loop, daemon=True).start()
+    yield server
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, partner, local):
+    """Run the module on dhcp1: run(**options) -> its result."""
+
+    def start(**options):
+        options = {"url": partner.url, "socket": local.socket, "local_name": "dhcp1", "server_name": "dhcp2", **options}
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        with pytest.raises(SystemExit):
+            kea_peer.main()
+        output = capsys.readouterr().out
+        assert SECRET not in output
+        return json.loads(output)
+
+    return start
+
+
+def fails(result, kind, *words):
+    assert result.get("failed"), result
+    assert result["kind"] == kind, result["msg"]
+    for word in words:
+        assert word in result["msg"]
+
+
+def test_a_good_partner(run, partner):
+    result = run(states=["hot-standby"])
+    del result["invocation"]
+    assert result == {
+        "changed": False,
+        "url": partner.url,
+        "server_name": "dhcp2",
+        "role": "standby",
+        "state": "hot-standby",
+        "serving": False,
+        "sees": "hot-standby",
+        "version": "2.6.3",
+        "local_version": "2.6.3",
+        "clock_skew": 0.0,
+        "config_checked": True,
+        "config_reason": None,
+        "compared": True,
+        "differences": [],
+        "difference_count": 0,
+        "ha_url": "http://192.168.1.3:8000/",
+    }
+
+
+def test_drift_is_listed_with_values(run, partner):
+    partner.config["valid-lifetime"] = 7200
+    partner.config["subnet4"][0]["pools"] = []
+    result = run()
+    fails(
+        result,
+        "drift",
+        f"dhcp1: dhcp2 at {partner.url}: its running configuration differs from that of dhcp1 in 2 places.",
+        "\n  subnet4[1].pools[192.168.1.100-192.168.1.199]: only on dhcp1",
+        "\n  valid-lifetime: 43200 on dhcp1, 7200 on dhcp2",
+    )
+    assert result["difference_count"] == 2
+    assert result["differences"][1] == {
+        "path": "valid-lifetime",
+        "only_on": None,
+        "local": 43200,
+        "partner": 7200,
+        "text": "valid-lifetime: 43200 on dhcp1, 7200 on dhcp2",
+    }
+
+
+def test_many_differences_are_cut_short(run, local):
+    local.config["subnet4"] += [{"id": number, "subnet": f"10.0.{number}.0/24"} for number in range(2, 200)]
+    result = run()
+    fails(result, "drift", "in 198 places", "\n  and 188 more")
+    assert (result["difference_count"], len(result["differences"])) == (198, 100)
+
+
+def test_compare_off_needs_no_local_daemon(run, partner, tmp_path):
+    partner.config["valid-lifetime"] = 7200
+    result = run(compare=False, socket=str(tmp_path / "none"))
+    assert not result.get("failed")
+    assert (result["compared"], result["config_checked"]) == (False, True)
+
+
+def test_the_entry_of_the_right_peer_among_three(run, partner, local):
+    backup = {"name": "dhcp0", "role": "backup", "url": "http://192.168.1.4:8000/"}
+    for server in (partner, local):
+        peers = server.config["hooks-libraries"][0]["parameters"]["high-availability"][0]["peers"]
+        peers.insert(0, dict(backup))
+    assert run()["ha_url"] == "http://192.168.1.3:8000/"
+
+
+def test_another_server_there(run, partner):
+    fails(run(server_name="dhcp9"), "wrong_server", "calls itself dhcp2, not dhcp9")
+
+
+def test_the_url_leads_back(run, partner):
+    partner.replies["config-get"] = {"Dhcp4": config("dhcp1")}
+    fails(run(), "wrong_server", "calls itself dhcp1 as the one on this host does")
+
+
+@pytest.mark.parametrize(
+    "command, arguments",
+    [("status-get", {"pid": 9, "uptime": 1}), ("config-get", {"Control-agent": {}}), ("config-get", {"Dhcp6": {}})],
+)
+def test_another_daemon_there(run, partner, command, arguments):
+    partner.replies[command] = arguments
+    fails(run(), "wrong_daemon", "instead of Dhcp4")
+
+
+def test_agent_without_its_daemon(run, partner):
+    text = (
+        "unable to forward command to the dhcp4 service: No such file or directory. The server is likely to be offline"
+    )
+    partner.replies["status-get"] = (200, {"result": 1, "text": text})
+    fails(run(), "offline", "The Control Agent runs but the daemon behind it does not")
+
+
+def test_partner_without_ha(run, partner):
+    del partner.replies["status-get"]["high-availability"]
+    fails(run(), "no_ha", "may serve nobody")
+
+
+def test_wrong_password(run, partner):
+    partner.replies["status-get"] = (401, {"result": 401, "text": "Unauthorized"})
+    fails(run(user="kea-api", password=SECRET), "unauthorized", "dhcp1: dhcp2 at http://127.0.0.1:", "is wrong")
+
+
+def test_refused(run):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+        fails(run(url=url), "refused", f"dhcp1: dhcp2 at {url}: connection refused")
+
+
+def test_local_daemon_down(run, tmp_path):
+    fails(run(socket=str(tmp_path / "none")), "local", "dhcp1: the daemon on this host, to compare with: unix:")
+
+
+@pytest.mark.parametrize("ahead, word", [(45, "ahead of"), (-45, "behind")])
+def test_clock(run, partner, ahead, word):
+    partner.replies["ha-heartbeat"] = heartbeat(ahead)
+    result = run()
+    fails(result, "clock_skew", word, "30 s are allowed", "NTP")
+    assert 42 <= abs(result["clock_skew"]) <= 46
+    assert not run(max_clock_skew=60).get("failed")
+
+
+def test_state(run, partner):
+    partner.replies["status-get"] = state_of("dhcp2", "waiting")
+    fails(
+        run(states=["hot-standby", "ready"]),
+        "state",
+        "should be in state hot-standby or ready",
+        "standby in state waiting",
+    )
+
+
+class TestRestrictedListener:
+    @pytest.fixture(autouse=True)
+    def restrict(self, partner):
+        for command in ("config-get", "version-get"):
+            partner.replies[command] = (403, {"result": 403, "text": "Forbidden"})
+
+    def test_the_rest_is_proven(self, run):
+        result = run(states=["hot-standby"])
+        assert not result.get("failed")
+        assert (result["config_checked"], result["compared"], result["version"]) == (False, False, None)
+        assert "config-get is forbidden there (HTTP 403)" in result["config_reason"]
+        assert (result["server_name"], result["clock_skew"]) == ("dhcp2", 0.0)
+        fails(run(server_name="dhcp3"), "wrong_server")
+
+    def test_kea_22_tells_the_role_alone(self, run, partner):
+        partner.replies["status-get"] = state_of("dhcp2", version="2.2")
+        assert not run().get("failed")
+        partner.replies["status-get"] = state_of("dhcp1", version="2.2")
+        fails(run(), "wrong_server", "is the primary, and dhcp2 should be the standby")
+
+    def test_config_url(self, run, start_http):
+        other = Server("dhcp2")
+        other.config["valid-lifetime"] = 1
+        url = start_http(other)
+        fails(run(config_url=url), "drift", "valid-lifetime")
+
+    def test_config_url_of_another_server(self, run, start_http):
+        fails(run(config_url=start_http(Server("dhcp7"))), "wrong_server", "calls itself dhcp7")
+
+    def test_expectations_need_the_configuration(self, run):
+        fails(run(expect=[{"query": "Dhcp4", "equals": 1}]), "expectation", "Set config_url")
+
+
+def test_the_reply_for_the_expectations_has_no_secrets(run, partner):
+    result = run(expect=[{"query": "Dhcp4", "equals": 1}])
+    assert result["reply"]["Dhcp4"]["valid-lifetime"] == 43200
+    assert "reply" not in run()
+
+
+class TestExpectations:
+    REPLY = {"Dhcp4": {"valid-lifetime": 43200, "authoritative": True, "subnet4": [{"id": 1, "subnet": "10.0.0.0/8"}]}}
+
+    def found(self, query, equals):
+        expect = [{"query": query, "equals": equals}]
+        return action.evaluate(expect, action.compile_queries(expect), copy.deepcopy(self.REPLY))[0]
+
+    @pytest.mark.parametrize(
+        "query, equals, ok",
+        [
+            ('Dhcp4."valid-lifetime"', 43200, True),
+            ('Dhcp4."valid-lifetime"', "43200", True),
+            ('Dhcp4."valid-lifetime"', 43201, False),
+            ("Dhcp4.authoritative", True, True),
+            ("Dhcp4.authoritative", "True", True),
+            ("Dhcp4.authoritative", 1, False),
+            ("Dhcp4.subnet4[?id==`1`].subnet", ["10.0.0.0/8"], True),
+            ("Dhcp4.nosuch", None, True),
+            ("Dhcp4.nosuch", "", False),
+        ],
+    )
+    def test_values(self, query, equals, ok):
+        assert self.found(query, equals)["ok"] is ok
+
+    def test_text_of_a_failure(self):
+        assert (
+            action.describe(self.found('Dhcp4."valid-lifetime"', 1))
+            == 'Dhcp4."valid-lifetime" should be 1 and is 43200'
+        )
+        assert action.describe(self.found("length(Dhcp4.nosuch)", 1)).startswith(
+            "length(Dhcp4.nosuch) cannot be evaluated: "
+        )
+
+    @pytest.mark.parametrize(
+        "expect, words",
+        [
+            ([{"query": "Dhcp4.valid-lifetime", "equals": 1}], "stand in double quotes"),
+            ([{"query": "Dhcp4["}], r"expect\[0\] is not a mapping with query and equals"),
+            ([{"query": "Dhcp4[", "equals": 1}], "is not JMESPath"),
+            (["Dhcp4"], "is not a mapping"),
+        ],
+    )
+    def test_bad_expectations(self, expect, words):
+        with pytest.raises(AnsibleActionFail, match=words):
+            action.compile_queries(expect)
+
+    def test_without_the_library(self, monkeypatch):
+        monkeypatch.setattr(action, "HAS_JMESPATH", False)
+        with pytest.raises(AnsibleActionFail, match="pip install jmespath"):
+            action.compile_queries([{"query": "a", "equals": 1}])
+        assert action.compile_queries([]) == []
+
+
+class TestThroughAnsible:
+    @pytest.fixture
+    def ansible(self, tmp_path, partner, local):
+        """Run the module by ``ansible`` on a host dhcp1 that is this one: ansible(**options) -> its result."""
+        inventory = tmp_path / "hosts"
+        inventory.write_text(f"dhcp1 ansible_connection=local ansible_python_interpreter={sys.executable}\n")
+
+        def start(**options):
+            options = {"url": partner.url, "socket": local.socket, "server_name": "dhcp2", **options}
+            command = [
+                sys.executable,
+                "-m",
+                "ansible",
+                "adhoc",
+                "dhcp1",
+                "-i",
+                str(inventory),
+                "--tree",
+                str(tmp_path / "out"),
+            ]
+            command += ["-m", "keaops.kea.kea_peer", "-a", json.dumps(options)]
+            environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_LOCAL_TEMP=str(tmp_path))
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+            result = tmp_path / "out" / "dhcp1"
+            assert result.exists(), done.stdout + done.stderr
+            return dict(json.loads(result.read_text()), failed=done.returncode != 0)
+
+        return start
+
+    def test_expectations_and_the_name_of_the_host(self, ansible, partner):
+        good = {"query": 'Dhcp4."valid-lifetime"', "equals": 43200}
+        result = ansible(expect=[good])
+        assert not result["failed"]
+        assert result["expectations"] == [dict(good, found=43200, ok=True)]
+        assert "reply" not in result
+        result = ansible(expect=[good, {"query": "Dhcp4.subnet4[0].id", "equals": 2}])
+        fails(result, "expectation", f"dhcp1: dhcp2 at {partner.url}: Dhcp4.subnet4[0].id should be 2 and is 1.")
+        assert "reply" not in result
