@@ -85,8 +85,8 @@ def argument_specs() -> str:
         "main": {
             "short_description": "Check a pair and decide what each host gets",
             "description": [
-                "Looks at the hosts of a pair, reports every mistake it can know of, and leaves the plan for the other roles.",
-                "The required variables are checked by M(keaops.kea.kea_preflight), which reports all mistakes at once.",
+                "Looks at the hosts of a pair, reports every mistake it can know of, and leaves the plan to the other roles.",
+                "The required variables are checked by M(keaops.kea.kea_preflight), which reports everything at once.",
             ],
             "options": options,
         }

@@ -46,7 +46,7 @@ def _problem(info: Any) -> str:
     """Return why the server did not answer."""
     if not info or info.get("skipped") or "state" in info:
         return ""
-    return "does not run or does not answer: %s" % " ".join(str(info.get("msg") or "no reason given").split())
+    return "does not run or does not answer: {}".format(" ".join(str(info.get("msg") or "no reason given").split()))
 
 
 def status(hostvars: Any, hosts: Any) -> list:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from ._options import addresses_of, ipv4_text
+from ._plan import breaking_changes
 from ._render import OWN_HOOKS, ha_peers
 
 if TYPE_CHECKING:
@@ -898,6 +899,38 @@ def kea_installable(context: Context) -> Iterator[Problem]:
                 f"Kea is not installed and the package sources of {server.host} offer none",
                 "Refresh them (apt-get update), or add a repository that holds Kea",
             )
+
+
+@register("V15", ERROR, "How the servers talk to each other changes only with kea_accept_outage.", facts=True)
+def link_is_kept(context: Context) -> Iterator[Problem]:
+    if context.pair.settings["kea_accept_outage"]:
+        return
+    for host, changes in breaking_changes(context.pair).items():
+        yield Problem(
+            host,
+            "kea_accept_outage",
+            False,
+            f"this run changes how the two servers talk to each other ({', '.join(changes)}); made one server at a time,"
+            " they could not talk in between",
+            "Run again with -e kea_accept_outage=true: both servers then restart together, and clients wait for some"
+            " heartbeats",
+        )
+
+
+@register("P20", ERROR, "A subnet keeps the id that it has on the host.", facts=True)
+def subnet_ids_are_kept(context: Context) -> Iterator[Problem]:
+    for server in context.with_facts():
+        running = (((server.facts.get("kea") or {}).get("daemons") or {}).get("dhcp4") or {}).get("subnet_ids") or {}
+        for subnet in server.subnets:
+            old = running.get(subnet.text)
+            if subnet.id is not None and old is not None and old != subnet.id:
+                yield Problem(
+                    server.host,
+                    subnet.path + ".id",
+                    subnet.id,
+                    f"{subnet.text} has the id {old} on {server.host}; its leases belong to that id and would be lost",
+                    f"Write id: {old}",
+                )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

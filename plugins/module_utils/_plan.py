@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _render
+from . import _render, _running
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -63,6 +63,25 @@ def serves(server: Server) -> bool:
     return bool(_ha_state(server)) or listens
 
 
+def breaking_changes(pair: Pair) -> dict[str, list[str]]:
+    """Return, by host, what changes in how serving hosts talk to their partner: nothing of it can be rolled out.
+
+    With one server changed and the other not yet, neither would hear the other, and in the end both would serve.
+    """
+    found = {}
+    for server in pair.servers:
+        live = _dhcp4(server).get("link")
+        if not live or not serves(server) or server.dialect is None or server.platform is None:
+            continue
+        wanted = _running.link_of(_render.render_dhcp4(pair, server, server.dialect, server.platform)) or {}
+        changes = [key for key in live if live[key] != wanted.get(key)]
+        if pair.settings["kea_api_auth"] and (server.facts or {}).get("secret_changes"):
+            changes.append("password of the API")
+        if changes:
+            found[server.host] = changes
+    return found
+
+
 def turn_of(pair: Pair, server: Server) -> int:
     """Return 1 for the hosts that are changed first, 2 for the one whose partner must have come through before.
 
@@ -70,7 +89,7 @@ def turn_of(pair: Pair, server: Server) -> int:
     primary, or the standby when it has taken over.
     """
     partner = pair.partner_of(server)
-    if server.role == "backup" or partner is None or not serves(server):
+    if server.role == "backup" or partner is None or not serves(server) or breaking_changes(pair):
         return 1
     if not serves(partner):
         return 2
@@ -93,7 +112,9 @@ def wait_ha_states(pair: Pair, server: Server) -> list[str]:
     Without a partner at work there is nothing to wait for: both start together, and verify waits for both.
     """
     partner = pair.partner_of(server)
-    return [pair.mode] if partner is not None and _ha_state(partner) else []
+    if partner is None or not _ha_state(partner) or breaking_changes(pair):
+        return []
+    return [pair.mode]
 
 
 def first_deployment(pair: Pair) -> bool:

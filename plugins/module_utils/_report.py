@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -7,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 _ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1}
 
@@ -31,13 +30,13 @@ class Entry:
         self,
         host: str,
         pair: str,
-        role: Optional[str] = None,
-        info: Optional[Dict[str, Any]] = None,
+        role: str | None = None,
+        info: dict[str, Any] | None = None,
         problem: str = "",
-        drift: Optional[bool] = None,
+        drift: bool | None = None,
         address: str = "",
-        subnets: Optional[List[Dict[str, Any]]] = None,
-        done: Optional[List[str]] = None,
+        subnets: list[dict[str, Any]] | None = None,
+        done: list[str] | None = None,
     ) -> None:
         self.host, self.pair, self.role, self.problem, self.drift = host, pair, role, problem, drift
         self.info = info if info and "state" in info else None
@@ -54,32 +53,32 @@ class Entry:
         return bool(self.info) and self.info["state"] == self.info["mode"]
 
 
-def _by_pair(entries: List[Entry]) -> Dict[str, List[Entry]]:
-    pairs = {}  # type: Dict[str, List[Entry]]
+def _by_pair(entries: list[Entry]) -> dict[str, list[Entry]]:
+    pairs: dict[str, list[Entry]] = {}
     for entry in sorted(entries, key=lambda entry: (entry.pair, _ROLE_ORDER.get(entry.role or "", 2), entry.host)):
         pairs.setdefault(entry.pair, []).append(entry)
     return pairs
 
 
-def _columns(rows: List[List[str]]) -> List[str]:
+def _columns(rows: list[list[str]]) -> list[str]:
     """Align the cells of rows; the last cell of a row may be of any length."""
     widths = [max((len(row[at]) for row in rows if at < len(row) - 1), default=0) for at in range(max(map(len, rows)))]
     return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _head(pair: str, members: List[Entry]) -> str:
+def _head(pair: str, members: list[Entry]) -> str:
     serving = [entry.host for entry in members if entry.serves]
     if not serving:
         who = "NOBODY serves"
     elif len(serving) == 1:
-        who = "%s serves" % serving[0]
+        who = f"{serving[0]} serves"
     else:
-        who = "%s serve" % " and ".join(serving)
+        who = "{} serve".format(" and ".join(serving))
     condition = "healthy" if all(entry.healthy and not entry.problem for entry in members) else "NOT healthy"
-    return "pair %s: %s, %s" % (pair, condition, who)
+    return f"pair {pair}: {condition}, {who}"
 
 
-def _status_row(entry: Entry) -> List[str]:
+def _status_row(entry: Entry) -> list[str]:
     row = [entry.host, entry.role or "no role"]
     if entry.info is None:
         return [*row, entry.problem or "does not run"]
@@ -98,21 +97,21 @@ def _status_row(entry: Entry) -> List[str]:
         "serves" if entry.serves else "stands by",
         "leases %d of %d" % (leases["assigned"], leases["total"]) if leases else "leases unknown",
         heard,
-        "Kea %s" % info["version"] if info.get("version") else "Kea",
+        "Kea {}".format(info["version"]) if info.get("version") else "Kea",
         drift,
     ]
 
 
-def status_lines(entries: List[Entry]) -> List[str]:
+def status_lines(entries: list[Entry]) -> list[str]:
     """Return one line per server, under one line per pair."""
-    lines = []  # type: List[str]
+    lines: list[str] = []
     for pair, members in _by_pair(entries).items():
         lines.append(_head(pair, members))
         lines += _columns([_status_row(entry) for entry in members])
     return lines
 
 
-def _subnet_text(subnet: Dict[str, Any]) -> str:
+def _subnet_text(subnet: dict[str, Any]) -> str:
     pools = ", ".join(pool["pool"] for pool in subnet.get("pools", []))
     return "subnet %s: pools %s, %d reservations" % (
         subnet["subnet"],
@@ -121,15 +120,15 @@ def _subnet_text(subnet: Dict[str, Any]) -> str:
     )
 
 
-def summary_lines(entries: List[Entry]) -> List[str]:
+def summary_lines(entries: list[Entry]) -> list[str]:
     """Return what a run left behind: per pair who serves, where, what, and what was changed."""
-    lines = []  # type: List[str]
+    lines: list[str] = []
     for pair, members in _by_pair(entries).items():
         lines.append(_head(pair, members))
         rows = []
         for entry in members:
             state = entry.info["state"] if entry.info else entry.problem or "not asked"
-            version = "Kea %s" % entry.info["version"] if entry.info and entry.info.get("version") else "Kea"
+            version = "Kea {}".format(entry.info["version"]) if entry.info and entry.info.get("version") else "Kea"
             done = "changed: " + ", ".join(entry.done) if entry.done else "nothing changed"
             rows.append([entry.host, entry.role or "no role", entry.address, str(state), version, done])
         lines += _columns(rows)

@@ -68,7 +68,7 @@ VARIABLES: tuple[Variable, ...] = (
         "str",
         None,
         "Role of this host in the pair. Never guessed, because two primaries would both answer clients."
-        " In load-balancing mode the second host is ``secondary``.",
+        " In load-balancing mode the second host is C(secondary).",
         "standby",
         scope=HOST,
         required=True,
@@ -208,7 +208,7 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_ha_transport",
         "str",
         None,
-        "How the servers talk: ``control_agent`` as in the home template, ``listener`` as in the secure one."
+        "How the servers talk: C(control_agent) as in the home template, C(listener) as in the secure one."
         " Unset: control_agent where Kea still has it, else listener.",
         "control_agent",
         choices=("control_agent", "listener"),

@@ -112,6 +112,12 @@ daemons:
     ha:
       description: Its high availability state, or null if it does not answer. Only for V(dhcp4).
       type: dict
+    link:
+      description: How its configuration file has it talk to its partner, or null. Only for V(dhcp4).
+      type: dict
+    subnet_ids:
+      description: The id of each subnet in its configuration file, by prefix. Only for V(dhcp4).
+      type: dict
   sample: {dhcp4: {active: true, enabled: true, installed: true, marker: true, pid: 263, ha: null}}
 apparmor:
   description: Whether AppArmor is on.
@@ -141,7 +147,7 @@ import shutil
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _running
 
 # /proc/net/tcp's state of a listening socket, and /proc/net/udp's of one without a peer.
 _WAITING = {"tcp": "0A", "udp": "07"}
@@ -261,6 +267,8 @@ def daemon_info(system, daemon):
         info["marker"] = marker.get("digest") == _apply.digest_of(content)
     if daemon.api == "unix":
         info["ha"] = None
+        info["link"] = _running.link_of(content)
+        info["subnet_ids"] = _running.subnet_ids(content)
         socket = _apply.unix_socket(content, daemon.key, daemon.control_socket) or daemon.control_socket
         if info["active"]:
             info["ha"] = _apply.ha_state(system, socket)

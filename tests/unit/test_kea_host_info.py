@@ -57,6 +57,8 @@ def test_bare_host_is_no_failure(host):
         "marker": False,
         "pid": None,
         "ha": None,
+        "link": None,
+        "subnet_ids": {},
     }
     assert facts["systemd"] is False and facts["disk_free"] > 0
 

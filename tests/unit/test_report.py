@@ -52,10 +52,20 @@ def test_nobody_serves():
 
 
 def test_summary_tells_what_changed_and_what_is_served():
-    subnets = [{"subnet": "192.168.1.0/24", "pools": [{"pool": "192.168.1.100-192.168.1.199"}], "reservations": [{}, {}]}]
+    subnets = [
+        {"subnet": "192.168.1.0/24", "pools": [{"pool": "192.168.1.100-192.168.1.199"}], "reservations": [{}, {}]}
+    ]
     lines = summary_lines(
         [
-            Entry("dhcp1", "kea", "primary", info(), address="192.168.1.2", subnets=subnets, done=["packages", "dhcp4 started"]),
+            Entry(
+                "dhcp1",
+                "kea",
+                "primary",
+                info(),
+                address="192.168.1.2",
+                subnets=subnets,
+                done=["packages", "dhcp4 started"],
+            ),
             Entry("dhcp2", "kea", "standby", info(serving=False), address="192.168.1.3", subnets=subnets),
         ]
     )

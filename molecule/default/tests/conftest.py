@@ -16,7 +16,7 @@ import testinfra
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = Path(__file__).resolve().parents[1]
-INVENTORY = [str(SCENARIO / "inventory")]
+INVENTORY = str(SCENARIO / "inventory")
 KEA_VERSION = {"bookworm": "2.2.0", "trixie": "2.6.3", "forky": "3.0.4"}
 ASK_KEA = """
 import json, socket, sys
@@ -97,17 +97,32 @@ class Pair:
         self.wait_for("hot-standby", "hot-standby")
 
 
-def play(playbook: str, *args: str, limit: str | None = None, timeout: int = 600) -> subprocess.CompletedProcess:
-    """Run a playbook of the project on the lab, as its user would."""
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / playbook)]
-    for source in INVENTORY:
-        command += ["-i", source]
+def command_of(playbook: str, *args: str, limit: str | None = None, inventory: str | None = None) -> list[str]:
+    """Return the command a user would type; *inventory* is laid over the lab's."""
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / playbook), "-i", INVENTORY]
+    if inventory:
+        command += ["-i", inventory]
     if limit:
         command += ["--limit", limit]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-    environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+    return [*command, *args]
+
+
+def environment() -> dict[str, str]:
+    """Return a user's environment: Molecule's own settings of Ansible do not belong to it."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    return {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+
+
+def play(playbook: str, *args: str, **kwargs) -> subprocess.CompletedProcess:
+    """Run a playbook of the project on the lab."""
     return subprocess.run(
-        [*command, *args], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=timeout, check=False
+        command_of(playbook, *args, **kwargs),
+        cwd=ROOT,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
     )
 
 

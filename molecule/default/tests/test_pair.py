@@ -69,7 +69,7 @@ def ask_partner(server, partner, password: str) -> str:
     token = base64.b64encode(f"kea-api:{password}".encode()).decode()
     script = (
         "import json, sys, urllib.request, urllib.error\n"
-        "r = urllib.request.Request(sys.argv[1], b'{\"command\": \"config-get\", \"service\": [\"dhcp4\"]}',"
+        'r = urllib.request.Request(sys.argv[1], b\'{"command": "config-get", "service": ["dhcp4"]}\','
         " {'Content-Type': 'application/json', 'Authorization': 'Basic ' + sys.argv[2]})\n"
         "try:\n    a = urllib.request.urlopen(r, timeout=10)\nexcept urllib.error.HTTPError as e:\n    a = e\n"
         "print(a.status, a.read().decode())\n"
