@@ -23,6 +23,13 @@ _AnsibleCollectionFinder(paths=[str(ROOT / ".ansible" / "collections")])._instal
 from ansible_collections.keaops.kea.plugins.module_utils import _findings, _variables  # noqa: E402
 
 
+class Dumper(yaml.SafeDumper):
+    """Indents lists, as yamllint wants it."""
+
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, indentless=False)
+
+
 def markdown(text: str) -> str:
     """Turn Ansible's C(...) markup into Markdown code."""
     return re.sub(r"C\((.*?)\)", r"`\1`", text)
@@ -62,7 +69,9 @@ def checks_page() -> str:
         "| id | severity | what it looks at |",
         "| --- | --- | --- |",
     ]
-    lines += [f"| {check.id} | {check.severity} | {check.what} |" for check in _findings.CHECKS]
+    rows = [(rule, "error", what) for rule, what in _findings.INPUT_RULES.items()]
+    rows += [(check.id, check.severity, check.what) for check in _findings.CHECKS]
+    lines += [f"| {check_id} | {severity} | {what} |" for check_id, severity, what in sorted(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,13 +94,13 @@ def argument_specs() -> str:
         "main": {
             "short_description": "Check a pair and decide what each host gets",
             "description": [
-                "Looks at the hosts of a pair, reports every mistake it can know of, and leaves the plan to the other roles.",
+                "Looks at the hosts of a pair, reports every mistake, and leaves the plan to the other roles.",
                 "The required variables are checked by M(keaops.kea.kea_preflight), which reports everything at once.",
             ],
             "options": options,
         }
     }
-    body = yaml.safe_dump({"argument_specs": spec}, sort_keys=False, width=120, allow_unicode=True)
+    body = yaml.dump({"argument_specs": spec}, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
     return f"{SPDX}# Generated from the code by make docs.\n---\n{body}"
 
 

@@ -21,7 +21,7 @@ def plan(hostvars: Any, host: str, groups: Any) -> dict:
         # Preflight stops before; nobody shall get a file without what could not be read.
         raise AnsibleFilterError("\n".join([_findings.counts_line(findings) + ":", *_findings.report(findings)]))
     try:
-        return _plan.host_plan(pair, str(host))
+        return _inventory.never_templated(_plan.host_plan(pair, str(host)))
     except _plan.PlanError as error:
         raise AnsibleFilterError(str(error)) from error
 

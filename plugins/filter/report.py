@@ -46,7 +46,8 @@ def _problem(info: Any) -> str:
     """Return why the server did not answer."""
     if not info or info.get("skipped") or "state" in info:
         return ""
-    return "does not run or does not answer: {}".format(" ".join(str(info.get("msg") or "no reason given").split()))
+    reason = " ".join(str(info.get("msg") or "no reason given").split())
+    return f"does not run or does not answer: {reason}"
 
 
 def status(hostvars: Any, hosts: Any) -> list:

@@ -185,7 +185,7 @@ def two_active_hosts(context: Context) -> Iterator[Problem]:
             "kea_pair",
             pair.name,
             f"the group has {len(active)} active hosts, but a pair is exactly two",
-            f"Keep two hosts in the inventory group {pair.name}; give any further one kea_ha_role: backup",
+            f"Keep exactly two hosts in the inventory group {pair.name}",
         )
     if context.in_play is None:
         return
@@ -208,6 +208,15 @@ def one_of_each_role(context: Context) -> Iterator[Problem]:
     pair = context.pair
     second = _SECOND_ROLE[pair.mode]
     active = [server for server in pair.servers if server.role and server.role != "backup"]
+    for server in pair.servers:
+        if server.role == "backup":
+            yield Problem(
+                server.host,
+                "kea_ha_role",
+                "backup",
+                "this release deploys no backup servers",
+                f"Take {server.host} out of the group {pair.name}, or set kea_ha_role: {second}",
+            )
     for server in active:
         if server.role not in ("primary", second):
             yield Problem(
@@ -910,8 +919,8 @@ def link_is_kept(context: Context) -> Iterator[Problem]:
             host,
             "kea_accept_outage",
             False,
-            f"this run changes how the two servers talk to each other ({', '.join(changes)}); made one server at a time,"
-            " they could not talk in between",
+            f"this run changes how the two servers talk to each other ({', '.join(changes)}); made one server at a"
+            " time, they could not talk in between",
             "Run again with -e kea_accept_outage=true: both servers then restart together, and clients wait for some"
             " heartbeats",
         )

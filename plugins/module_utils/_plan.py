@@ -82,6 +82,17 @@ def breaking_changes(pair: Pair) -> dict[str, list[str]]:
     return found
 
 
+def together(pair: Pair) -> bool:
+    """Tell whether both servers are changed at once: only with consent, when the two could not talk otherwise.
+
+    That is so during a breaking change, and after one that was interrupted half-way.
+    """
+    if not pair.settings["kea_accept_outage"]:
+        return False
+    states = [_ha_state(server).get("state") for server in pair.servers if _ha_state(server)]
+    return any(state != pair.mode for state in states) or bool(breaking_changes(pair))
+
+
 def turn_of(pair: Pair, server: Server) -> int:
     """Return 1 for the hosts that are changed first, 2 for the one whose partner must have come through before.
 
@@ -89,7 +100,7 @@ def turn_of(pair: Pair, server: Server) -> int:
     primary, or the standby when it has taken over.
     """
     partner = pair.partner_of(server)
-    if server.role == "backup" or partner is None or not serves(server) or breaking_changes(pair):
+    if server.role == "backup" or partner is None or not serves(server) or together(pair):
         return 1
     if not serves(partner):
         return 2
@@ -112,7 +123,7 @@ def wait_ha_states(pair: Pair, server: Server) -> list[str]:
     Without a partner at work there is nothing to wait for: both start together, and verify waits for both.
     """
     partner = pair.partner_of(server)
-    if partner is None or not _ha_state(partner) or breaking_changes(pair):
+    if partner is None or not _ha_state(partner) or together(pair):
         return []
     return [pair.mode]
 

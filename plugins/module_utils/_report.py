@@ -73,7 +73,7 @@ def _head(pair: str, members: list[Entry]) -> str:
     elif len(serving) == 1:
         who = f"{serving[0]} serves"
     else:
-        who = "{} serve".format(" and ".join(serving))
+        who = f"{' and '.join(serving)} serve"
     condition = "healthy" if all(entry.healthy and not entry.problem for entry in members) else "NOT healthy"
     return f"pair {pair}: {condition}, {who}"
 
@@ -87,17 +87,17 @@ def _status_row(entry: Entry) -> list[str]:
     leases = info.get("leases")
     heard = "partner never seen"
     if partner.get("age") is not None:
-        heard = "partner seen %d s ago" % partner["age"]
+        heard = f"partner seen {partner['age']} s ago"
         if partner.get("interrupted") or partner.get("state") == "unavailable":
-            heard += " (%s)" % (partner.get("state") or "silent")
+            heard += f" ({partner.get('state') or 'silent'})"
     drift = {True: "DIFFERS from the inventory", False: "as the inventory says", None: "not compared"}[entry.drift]
     return [
         *row,
         info["state"] or "no high availability",
         "serves" if entry.serves else "stands by",
-        "leases %d of %d" % (leases["assigned"], leases["total"]) if leases else "leases unknown",
+        f"leases {leases['assigned']} of {leases['total']}" if leases else "leases unknown",
         heard,
-        "Kea {}".format(info["version"]) if info.get("version") else "Kea",
+        f"Kea {info['version']}" if info.get("version") else "Kea",
         drift,
     ]
 
@@ -113,11 +113,8 @@ def status_lines(entries: list[Entry]) -> list[str]:
 
 def _subnet_text(subnet: dict[str, Any]) -> str:
     pools = ", ".join(pool["pool"] for pool in subnet.get("pools", []))
-    return "subnet %s: pools %s, %d reservations" % (
-        subnet["subnet"],
-        pools or "none",
-        len(subnet.get("reservations", [])),
-    )
+    reservations = len(subnet.get("reservations", []))
+    return f"subnet {subnet['subnet']}: pools {pools or 'none'}, {reservations} reservations"
 
 
 def summary_lines(entries: list[Entry]) -> list[str]:
@@ -128,12 +125,12 @@ def summary_lines(entries: list[Entry]) -> list[str]:
         rows = []
         for entry in members:
             state = entry.info["state"] if entry.info else entry.problem or "not asked"
-            version = "Kea {}".format(entry.info["version"]) if entry.info and entry.info.get("version") else "Kea"
+            version = f"Kea {entry.info['version']}" if entry.info and entry.info.get("version") else "Kea"
             done = "changed: " + ", ".join(entry.done) if entry.done else "nothing changed"
             rows.append([entry.host, entry.role or "no role", entry.address, str(state), version, done])
         lines += _columns(rows)
         shown = members[0].subnets[:5]
         lines += ["  " + _subnet_text(subnet) for subnet in shown]
         if len(members[0].subnets) > len(shown):
-            lines.append("  and %d more subnets" % (len(members[0].subnets) - len(shown)))
+            lines.append(f"  and {len(members[0].subnets) - len(shown)} more subnets")
     return lines

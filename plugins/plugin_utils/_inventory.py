@@ -253,6 +253,15 @@ def plain_or_raw(value: Any) -> Any:
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
+def never_templated(value: Any) -> Any:
+    """Return a value in which no template is looked for: ansible-core 2.18 does, and ``%d{%y}`` is none."""
+    if _keeps_types():
+        return value
+    from ansible.utils.unsafe_proxy import wrap_var  # later ansible-cores will not have it
+
+    return wrap_var(value)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # hosts and pairs
 
@@ -314,6 +323,8 @@ def collect(
             if _means_to_be_in_a_pair(host_vars):
                 findings.append(_outsider(host, name, name in groups))
             continue
+        if host not in (groups.get(default_of("kea_pair")) or ()):
+            findings.append(_outside_of_all(host, name))
         if name in pairs:
             continue
         pairs[name] = []
@@ -321,6 +332,8 @@ def collect(
             raw, unreadable = _raw_host(member, hostvars, offline)
             pairs[name].append(raw)
             findings += unreadable
+        if not offline:
+            _note_secret_changes(hostvars, pairs[name])
     return pairs, merge_hosts(findings)
 
 
@@ -334,6 +347,19 @@ def _outsider(host: str, name: str, exists: bool) -> Finding:
         name,
         message,
         f"Put {host} and its partner into the group {name}, or set kea_pair to the group that they are in",
+    )
+
+
+def _outside_of_all(host: str, name: str) -> Finding:
+    everyone = default_of("kea_pair")
+    return Finding(
+        "P02",
+        ERROR,
+        host,
+        "kea_pair",
+        name,
+        f"the playbooks act on the hosts of the group {everyone}, and {host} is not in it, so nothing would be done",
+        f"Make {name} a child of the group {everyone}",
     )
 
 
@@ -363,8 +389,6 @@ def examine(
     pairs = []
     findings: list[Finding] = list(unreadable)
     for name, raw_hosts in members.items():
-        if not offline:
-            _note_secret_changes(hostvars, raw_hosts)
         pair, known = build_pair(name, raw_hosts)
         pairs.append(pair)
         findings += check(pair, known, in_play, live=not offline)
@@ -406,7 +430,9 @@ def secret_of(hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Se
     members, _unread = collect(hostvars, groups, host, offline=True)
     found = _pick_secret(hostvars, next(iter(members.values()), []))
     if not found:
-        raise InventoryError(f"{host}: no password is known for the API of its pair; set kea_api_password, or run site.yml")
+        raise InventoryError(
+            f"{host}: no password is known for the API of its pair; set kea_api_password, or run site.yml"
+        )
     return found
 
 

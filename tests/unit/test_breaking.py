@@ -107,3 +107,12 @@ def test_link_of_a_configuration_without_ha_is_none():
 def test_subnet_ids_include_shared_networks():
     section = {"subnet4": [{"id": 1, "subnet": "a"}], "shared-networks": [{"subnet4": [{"id": 2, "subnet": "b"}]}]}
     assert _running.subnet_ids({"Dhcp4": section}) == {"a": 1, "b": 2}
+
+
+def test_consent_also_mends_a_pair_that_a_breaking_change_left_half_done():
+    pair, _known = deployed({"kea_accept_outage": True})
+    assert [_plan.turn_of(pair, server) for server in pair.servers] == [2, 1]
+    for server in pair.servers:
+        server.facts["kea"]["daemons"]["dhcp4"]["ha"]["state"] = "partner-down"
+    assert [_plan.turn_of(pair, server) for server in pair.servers] == [1, 1]
+    assert [_plan.wait_ha_states(pair, server) for server in pair.servers] == [[], []]

@@ -598,9 +598,11 @@ def test_warns(name):
     assert [(item.severity, item.id, item.variable) for item in examine(changes)] == [("warning", wanted, variable)]
 
 
-def test_a_backup_is_no_third_active_host():
+def test_a_backup_is_refused_and_is_no_third_active_host():
     backup = RawHost("dhcp3", {**GROUP, "ansible_host": "192.168.1.4", "kea_ha_role": "backup"})
-    assert examine(more=[backup]) == []
+    (finding,) = examine(more=[backup])
+    assert (finding.id, finding.host, finding.value) == ("P03", "dhcp3", "backup")
+    assert "kea_ha_role: standby" in finding.text()
 
 
 def test_load_balancing_wants_a_secondary():

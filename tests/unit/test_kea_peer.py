@@ -157,9 +157,12 @@ def run(monkeypatch, capsys, partner, local):
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
         with pytest.raises(SystemExit):
             kea_peer.main()
-        output = capsys.readouterr().out
-        assert SECRET not in output
-        return json.loads(output)
+        result = json.loads(capsys.readouterr().out)
+        # ansible-core adds for its own controller what to mask (2.22 and later) and the arguments (up to 2.20).
+        result.pop("_ansible_new_secrets", None)
+        assert SECRET not in json.dumps(result)
+        result.pop("invocation", None)
+        return result
 
     return start
 
@@ -172,9 +175,7 @@ def fails(result, kind, *words):
 
 
 def test_a_good_partner(run, partner):
-    result = run(states=["hot-standby"])
-    del result["invocation"]
-    assert result == {
+    assert run(states=["hot-standby"]) == {
         "changed": False,
         "url": partner.url,
         "server_name": "dhcp2",

@@ -14,9 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import INVENTORY, ROOT, Pair, command_of, environment, play
+from conftest import INVENTORY, PAIRS, ROOT, Pair, command_of, environment, play
 
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+def one_of(pairs: list[Pair]) -> Pair:
+    """Return the pair for tests that need only one: Debian stable's where the lab has it."""
+    return next((pair for pair in pairs if pair.suite == "trixie"), pairs[0])
 
 
 def changed(output: str) -> dict[str, int]:
@@ -28,7 +33,7 @@ def changed(output: str) -> dict[str, int]:
 
 def group_variables() -> dict:
     """Return the subnets that the scenario's inventory declares, as the inventory has them."""
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", INVENTORY, "--host", "trixie1"]
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", INVENTORY, "--host", PAIRS[0].primary.name]
     return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
 
 
@@ -40,7 +45,7 @@ def test_verify_passes_and_sees_both_directions(pairs):
 
 def test_verify_fails_on_an_expectation_that_does_not_hold(pairs):
     expect = json.dumps({"kea_expect": [{"query": 'Dhcp4."valid-lifetime"', "equals": 1}]})
-    run = play("playbooks/verify.yml", "-e", expect, limit="pair_trixie")
+    run = play("playbooks/verify.yml", "-e", expect, limit=one_of(pairs).name)
     assert run.returncode != 0
     assert "43200" in run.stdout
     assert 'Dhcp4."valid-lifetime"' in run.stdout.replace('\\"', '"')
@@ -56,10 +61,10 @@ def test_status_shows_a_line_for_each_server(pairs):
 
 
 def test_status_names_a_server_that_is_down(pairs):
-    pair = next(pair for pair in pairs if pair.suite == "trixie")
+    pair = one_of(pairs)
     pair.standby.run("systemctl stop kea-dhcp4-server")
     try:
-        run = play("playbooks/status.yml", limit="pair_trixie")
+        run = play("playbooks/status.yml", limit=one_of(pairs).name)
     finally:
         pair.standby.run("systemctl start kea-dhcp4-server")
     line = next(line for line in run.stdout.splitlines() if f"{pair.standby.name} " in line and "standby" in line)
@@ -136,7 +141,7 @@ def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
     before = [server.pid() for pair in pairs for server in pair.servers]
     run = play("site.yml", "-e", json.dumps(variables))
     assert run.returncode != 0
-    assert "trixie1" in run.stdout
+    assert all(server.name in run.stdout for pair in pairs for server in pair.servers)
     for word in words:
         assert word in run.stdout, word
     assert "Look at the hosts" not in run.stdout
@@ -149,7 +154,7 @@ def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
     """The file passes Kea's own check; only the start shows that the leases cannot be written there."""
     pid = pair.primary.pid()
     extra = {"kea_dhcp4_extra": {"lease-database": {"name": "/var/lib/kea/no-such-folder/leases.csv"}}}
-    run = play("site.yml", "-e", json.dumps(extra), limit=f"pair_{pair.suite}")
+    run = play("site.yml", "-e", json.dumps(extra), limit=pair.name)
     assert run.returncode != 0, run.stdout
     assert "kea-dhcp4-server died after its start" in run.stdout
     assert "no-such-folder" in run.stdout
@@ -158,7 +163,7 @@ def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
     assert pair.primary.pid() == pid
     pair.healthy()
     assert pair.lease()["server_id"] == "192.168.1.2"
-    assert play("site.yml", limit=f"pair_{pair.suite}").returncode == 0
+    assert play("site.yml", limit=pair.name).returncode == 0
 
 
 @pytest.mark.parametrize("seconds", [3, 6, 9, 12])
@@ -188,7 +193,7 @@ def test_a_killed_controller_leaves_dhcp_served(pairs, seconds):
 
 
 def test_no_secret_is_shown(pairs):
-    run = play("site.yml", "-vvv", "--diff", limit="pair_trixie")
+    run = play("site.yml", "-vvv", "--diff", limit=one_of(pairs).name)
     assert run.returncode == 0, run.stdout + run.stderr
     for pair in pairs:
         for server in pair.servers:
@@ -205,28 +210,28 @@ def test_no_secret_is_shown(pairs):
 
 
 def test_an_unreachable_partner_is_named_and_nothing_is_done(pairs, tmp_path):
-    pair = next(pair for pair in pairs if pair.suite == "trixie")
+    pair = one_of(pairs)
     before = [server.pid() for server in pair.servers]
     # Nothing listens on port 1.
     overlay = tmp_path / "overlay.yml"
     overlay.write_text(json.dumps({"kea": {"hosts": {pair.standby.name: {"ansible_port": 1}}}}))
     change = json.dumps({"kea_valid_lifetime": 50000})
-    run = play("site.yml", "-e", change, limit="pair_trixie", inventory=str(overlay))
+    run = play("site.yml", "-e", change, limit=one_of(pairs).name, inventory=str(overlay))
     assert run.returncode != 0
     assert re.search(rf"{pair.standby.name}: the host cannot be reached", run.stdout), run.stdout
     assert [server.pid() for server in pair.servers] == before
 
 
 def test_a_password_change_needs_consent_and_then_works(pairs):
-    pair = next(pair for pair in pairs if pair.suite == "trixie")
+    pair = one_of(pairs)
     before = [server.pid() for server in pair.servers]
     secret = {"kea_api_password": "lab-canary-correct-horse-battery"}
-    run = play("site.yml", "-e", json.dumps(secret), limit="pair_trixie")
+    run = play("site.yml", "-e", json.dumps(secret), limit=one_of(pairs).name)
     assert run.returncode != 0
     assert "kea_accept_outage=true" in run.stdout
     assert [server.pid() for server in pair.servers] == before
     run = play(
-        "site.yml", "-vvv", "--diff", "-e", json.dumps({**secret, "kea_accept_outage": True}), limit="pair_trixie"
+        "site.yml", "-vvv", "--diff", "-e", json.dumps({**secret, "kea_accept_outage": True}), limit=one_of(pairs).name
     )
     assert run.returncode == 0, run.stdout + run.stderr
 
