@@ -24,7 +24,9 @@ demo-down: setup ## Remove what demo left running
 test: setup ## Lint, unit tests, and the pairs of all Kea versions in the lab
 	@scripts/check lint
 	@scripts/check unit
+	@rm -f .cache/lab-tests
 	@lab/run
+	@cat .cache/lab-tests
 
 lint: setup ## ansible-lint (production), yamllint, ruff, documentation, licences
 	@scripts/check lint
@@ -43,4 +45,4 @@ build: setup ## Build the collection's tarball
 
 clean: ## Remove caches, the virtual environment and rendered files
 	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis rendered
-	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./.git -prune -o -name __pycache__ -prune -exec rm -rf {} +
