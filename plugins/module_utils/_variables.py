@@ -51,6 +51,8 @@ EXPIRED_LEASES_KEYS = (
     "unwarned-reclaim-cycles",
 )
 
+MULTI_THREADING_DEFAULT = {"thread_pool_size": 0, "packet_queue_size": 64}
+
 _HA = "Kea ARM, High Availability hook"
 _DHCP4 = "Kea ARM, The DHCPv4 Server"
 _SECONDS = 4294967295
@@ -208,11 +210,21 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_ha_transport",
         "str",
         None,
-        "How the servers talk: C(control_agent) as in the home template, C(listener) as in the secure one."
-        " Unset: control_agent where Kea still has it, else listener.",
-        "control_agent",
+        "How the servers talk: C(control_agent) as in the home template, C(listener) as in the secure one: an HTTPS"
+        " listener of the DHCP server itself. Unset: listener when every host of the pair has Kea 3.0 or later, else"
+        " control_agent.",
+        "listener",
         choices=("control_agent", "listener"),
         source=_HA,
+    ),
+    Variable(
+        "kea_multi_threading",
+        "dict",
+        MULTI_THREADING_DEFAULT,
+        "Threads and queue of a server with the transport C(listener): Kea's keys with _ for -. Keys left out keep the"
+        " default shown. A C(thread_pool_size) of 0 lets Kea take one thread for each CPU of the host.",
+        {"thread_pool_size": 4, "packet_queue_size": 64},
+        source=_DHCP4,
     ),
     Variable(
         "kea_ha_port",
@@ -248,6 +260,157 @@ VARIABLES: tuple[Variable, ...] = (
         "Password of the API, at least 16 characters. Unset: generated once, on the hosts. Keep it in a vault.",
         "{{ vault_kea_api_password }}",
         secret=True,
+    ),
+    Variable(
+        "kea_api",
+        "str",
+        None,
+        "Who offers the API on the network: the Control Agent, the DHCP server itself (C(control_socket), Kea 3.0 and"
+        " later), or nobody, which leaves the UNIX socket. Unset: control_agent with that transport and up to Kea 2.6,"
+        " else control_socket.",
+        "none",
+        choices=("control_agent", "control_socket", "none"),
+        source="Kea ARM, Management API",
+    ),
+    Variable(
+        "kea_accept_cleartext_api",
+        "bool",
+        False,
+        "Allow a listener without TLS: it cannot ask for a password, so anybody on the network can stop DHCP.",
+        False,
+    ),
+    # certificates
+    Variable(
+        "kea_tls_enabled",
+        "bool",
+        None,
+        "Encrypt, and demand certificates from, everything that talks to the servers. Unset: on with the transport"
+        " C(listener), off with C(control_agent).",
+        True,
+        source="Kea ARM, TLS/HTTPS Support",
+    ),
+    Variable(
+        "kea_tls_source",
+        "str",
+        "ownca",
+        "Where certificates come from: C(ownca), a private CA for this pair that the collection makes on the"
+        " controller, or C(files) of your own.",
+        "files",
+        choices=("ownca", "files"),
+    ),
+    Variable(
+        "kea_tls_ca_dir",
+        "str",
+        None,
+        "Folder on the controller that holds the pair's own CA. Unset: C(pki), with a folder for each pair, beside the"
+        " inventory. Keep it out of version control, and safe: whoever has it can command the servers.",
+        "/srv/pki/kea-office",
+    ),
+    Variable(
+        "kea_tls_ca_passphrase",
+        "str",
+        None,
+        "Passphrase of the own CA's key, at least 16 characters. Unset: generated once, into a file beside the key that"
+        " only its owner can read. Keep it in a vault.",
+        "{{ vault_kea_tls_ca_passphrase }}",
+        secret=True,
+    ),
+    Variable(
+        "kea_tls_key_type",
+        "str",
+        "ecdsa-p256",
+        "Kind of the keys that the collection makes.",
+        "rsa-3072",
+        choices=("ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096"),
+    ),
+    Variable(
+        "kea_tls_valid_days",
+        "int",
+        90,
+        "How long a certificate of the own CA is valid.",
+        90,
+        unit="d",
+        minimum=1,
+        maximum=825,
+    ),
+    Variable(
+        "kea_tls_renew_before",
+        "int",
+        30,
+        "A run renews what expires within this time.",
+        30,
+        unit="d",
+        minimum=0,
+        maximum=824,
+    ),
+    Variable(
+        "kea_tls_ca_valid_days",
+        "int",
+        3650,
+        "How long the own CA is valid.",
+        3650,
+        unit="d",
+        minimum=30,
+        maximum=36500,
+    ),
+    Variable(
+        "kea_tls_trust_anchor",
+        "str",
+        None,
+        "File on the controller with the CA certificate, PEM. For kea_tls_source: files.",
+        "files/pki/ca.pem",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_tls_cert_file",
+        "str",
+        None,
+        "File on the controller with this host's certificate, PEM. For kea_tls_source: files.",
+        "files/pki/{{ inventory_hostname }}.pem",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_tls_key_file",
+        "str",
+        None,
+        "File on the controller with this host's private key, PEM; ansible-vault may encrypt it. For kea_tls_source:"
+        " files.",
+        "files/pki/{{ inventory_hostname }}.key",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_tls_rotate",
+        "str",
+        None,
+        "Renew the certificates in this run, however long they are still valid; set by rotate_certs.yml.",
+        "leaf",
+        choices=("leaf", "ca"),
+    ),
+    # locking the doors
+    Variable(
+        "kea_firewall",
+        "str",
+        "none",
+        "Admit only the partner and kea_firewall_management to the ports of HA and API: C(nftables) loads a table of"
+        " its own, C(snippet) writes the rules to a file for you to include.",
+        "nftables",
+        choices=("none", "nftables", "snippet"),
+    ),
+    Variable(
+        "kea_firewall_management",
+        "list",
+        [],
+        "Addresses or networks, beside the partner, that may reach the API.",
+        ["192.168.1.50", "10.20.0.0/24"],
+        elements="str",
+    ),
+    Variable(
+        "kea_unit_hardening",
+        "bool",
+        True,
+        "Lock Kea's services in: they see and write no more of the host than they need.",
+        True,
+        source="systemd.exec(5)",
     ),
     # raw Kea keys
     Variable(
