@@ -20,6 +20,7 @@ def plan(hostvars: Any, host: str, groups: Any) -> dict:
     if _findings.has_errors(findings):
         # Preflight stops before; nobody shall get a file without what could not be read.
         raise AnsibleFilterError("\n".join([_findings.counts_line(findings) + ":", *_findings.report(findings)]))
+    _inventory.certify(pair, hostvars)
     try:
         return _inventory.never_templated(_plan.host_plan(pair, str(host)))
     except _plan.PlanError as error:

@@ -44,12 +44,6 @@ class Dialect:
     """The Control Agent exists."""
     http_control_socket: bool
     """The DHCP daemon can serve the API over HTTP itself."""
-    subnet_id_required: bool
-    """Kea refuses a subnet without ``id``; this collection always wants one."""
-    restricted_paths: bool
-    """Kea accepts logs, sockets and leases in its own directories only."""
-    restrict_commands_default: bool
-    """The HA listener refuses every command but those of HA unless told otherwise."""
     test_hooks: str
     """When ``kea-dhcp4 -T`` tells the truth: ``never``, ``single-threaded`` (it fails good listeners) or ``always``."""
     max_delay: int
@@ -67,9 +61,6 @@ _OLDEST: dict[str, Any] = {
     "hook_by_name": False,
     "agent": True,
     "http_control_socket": False,
-    "subnet_id_required": False,
-    "restricted_paths": False,
-    "restrict_commands_default": False,
     "test_hooks": "never",
     "max_delay": 65535,
 }
@@ -77,22 +68,14 @@ _OLDEST: dict[str, Any] = {
 # Each series says only what changed since the one above it.
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("2.2", {}),
-    ("2.4", {"multi_threading_default": True, "hook_by_name": True, "restricted_paths": True}),
-    ("2.6", {"output_options": "output-options", "subnet_id_required": True, "test_hooks": "single-threaded"}),
-    (
-        "3.0",
-        {
-            "control_socket_list": True,
-            "http_control_socket": True,
-            "restrict_commands_default": True,
-            "test_hooks": "always",
-        },
-    ),
+    ("2.4", {"multi_threading_default": True, "hook_by_name": True}),
+    ("2.6", {"output_options": "output-options", "test_hooks": "single-threaded"}),
+    ("3.0", {"control_socket_list": True, "http_control_socket": True, "test_hooks": "always"}),
     ("3.2", {"agent": False}),
 )
 
-# The security releases that brought restricted paths, and with them hooks by bare name, into a running series.
-_RESTRICTED_SINCE_PATCH = {"2.4": 2, "2.6": 3}
+# The security releases that restricted paths, and with that brought hooks by bare name, into a running series.
+_HOOK_BY_NAME_SINCE_PATCH = {"2.4": 2, "2.6": 3}
 
 
 def _build_series() -> dict[str, dict[str, Any]]:
@@ -129,8 +112,8 @@ def dialect_for(version: Any) -> Dialect:
             )
         raise DialectError(f"Kea {series} is not supported; the supported series are {known}")
     rules = dict(SERIES[series])
-    if match.group(3) is not None and int(match.group(3)) < _RESTRICTED_SINCE_PATCH.get(series, 0):
-        rules.update(hook_by_name=False, restricted_paths=False)
+    if match.group(3) is not None and int(match.group(3)) < _HOOK_BY_NAME_SINCE_PATCH.get(series, 0):
+        rules["hook_by_name"] = False
     number = ".".join(part for part in match.groups() if part is not None)
     return Dialect(series=series, version=number, **rules)
 
@@ -145,12 +128,10 @@ class Platform:
     config_dir: str
     run_dir: str
     log_dir: str
-    lease_dir: str
     user: str
     group: str
-    service_manager: str
     packages: dict[str, tuple[str, ...]]
-    """Per daemon (``dhcp4``, ``ctrl_agent``) the packages to install."""
+    """What to install for a daemon (``dhcp4``, ``ctrl_agent``), for ``tls``, and for the ``firewall``."""
     units: dict[str, str]
     executables: dict[str, str]
 
@@ -172,8 +153,12 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         "run_dir": "/run/kea",
         "user": "_kea",
         "group": "_kea",
-        "service_manager": "systemd",
-        "packages": {"dhcp4": ("kea-dhcp4-server",), "ctrl_agent": ("kea-ctrl-agent",)},
+        "packages": {
+            "dhcp4": ("kea-dhcp4-server",),
+            "ctrl_agent": ("kea-ctrl-agent",),
+            "tls": ("openssl",),
+            "firewall": ("nftables",),
+        },
         "units": {"dhcp4": "kea-dhcp4-server", "ctrl_agent": "kea-ctrl-agent"},
         "sbin": "/usr/sbin",
     },
@@ -185,8 +170,12 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         "run_dir": "/run/kea",
         "user": "kea",
         "group": "kea",
-        "service_manager": "systemd",
-        "packages": {"dhcp4": ("kea", "kea-hooks"), "ctrl_agent": ("kea",)},
+        "packages": {
+            "dhcp4": ("kea", "kea-hooks"),
+            "ctrl_agent": ("kea",),
+            "tls": ("openssl",),
+            "firewall": ("nftables",),
+        },
         "units": {"dhcp4": "kea-dhcp4", "ctrl_agent": "kea-ctrl-agent"},
         "sbin": "/usr/sbin",
     },
@@ -198,8 +187,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         "run_dir": "/var/run/kea",
         "user": "root",
         "group": "wheel",
-        "service_manager": "rc",
-        "packages": {"dhcp4": ("kea",), "ctrl_agent": ("kea",)},
+        "packages": {"dhcp4": ("kea",), "ctrl_agent": ("kea",), "tls": (), "firewall": ()},
         "units": {"dhcp4": "kea", "ctrl_agent": "kea"},
         "sbin": "/usr/local/sbin",
     },
@@ -262,10 +250,8 @@ def platform_for(os_id: str, os_like: Sequence[str], os_version: str, architectu
         config_dir=rules["config_dir"],
         run_dir=rules["run_dir"],
         log_dir="/var/log/kea",
-        lease_dir="/var/lib/kea" if family != "freebsd" else "/var/db/kea",
         user=rules["user"],
         group=rules["group"],
-        service_manager=rules["service_manager"],
         packages=rules["packages"],
         units=rules["units"],
         executables={daemon: f"{rules['sbin']}/{program}" for daemon, program in _DAEMON_PROGRAMS.items()},

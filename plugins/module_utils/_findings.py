@@ -15,9 +15,11 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
+from . import _firewall, _tls
 from ._options import addresses_of, ipv4_text
-from ._plan import breaking_changes
-from ._render import OWN_HOOKS, ha_peers
+from ._plan import breaking_changes, ports
+from ._render import OWN_HOOKS, api_of, ha_peers
+from ._variables import BY_NAME, default_of
 
 if TYPE_CHECKING:
     from ._model import Pair, Server, Subnet
@@ -275,7 +277,7 @@ def same_peers(context: Context) -> Iterator[Problem]:
 
 
 def _concerns_peers(variable: str) -> bool:
-    return variable.startswith(("kea_ha_", "kea_api_", "kea_pair"))
+    return variable.startswith(("kea_ha_", "kea_api", "kea_pair", "kea_tls_", "kea_multi_threading", "kea_firewall"))
 
 
 def _difference_problem(difference: Any) -> Problem:
@@ -328,20 +330,45 @@ def address_on_host(context: Context) -> Iterator[Problem]:
             )
 
 
-@register("P08", ERROR, "The scheme of the peers' URLs agrees with TLS being on or off.")
-def scheme_agrees_with_tls(context: Context) -> Iterator[Problem]:
-    files = ("trust-anchor", "cert-file", "key-file")
-    for peer in ha_peers(context.pair):
-        tls = [name for name in files if peer.get(name)]
-        scheme = peer["url"].split(":")[0]
-        if (scheme == "https") != (len(tls) == 3) or len(tls) in (1, 2):
+_TLS_FILES = ("kea_tls_trust_anchor", "kea_tls_cert_file", "kea_tls_key_file")
+
+
+@register("P08", ERROR, "TLS is on wherever certificates are given, and where files are to be used, all are named.")
+def tls_complete(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    from_files = pair.settings["kea_tls_source"] == _tls.FILES
+    for server in pair.servers:
+        given = [name for name in _TLS_FILES if server.settings[name]]
+        if not pair.tls and (given or from_files):
+            name = given[0] if given else "kea_tls_source"
             yield Problem(
-                context.label,
-                "kea_tls_enabled",
-                peer["url"],
-                f"the URL of {peer['name']} says {scheme}, but {len(tls)} of the 3 TLS files are set",
-                "Set all of trust anchor, certificate and key, or none",
+                server.host,
+                name,
+                server.settings[name],
+                "TLS is off, so this has no effect and the servers talk in clear text",
+                f"Set kea_tls_enabled: true, or remove {name}",
             )
+        elif given and not from_files:
+            yield Problem(
+                server.host,
+                given[0],
+                server.settings[given[0]],
+                "this file has no effect, because the collection makes the certificates itself",
+                f"Set kea_tls_source: files, or remove {', '.join(given)}",
+            )
+        elif from_files:
+            for name in _TLS_FILES:
+                if name not in given and name not in server.broken:
+                    yield Problem(
+                        server.host,
+                        name,
+                        "",
+                        "kea_tls_source is files, but this one is not named",
+                        f"Set for example {name}: {BY_NAME[name].example}",
+                    )
+
+
+_API_WORDS = {"control_agent": "the Control Agent", "control_socket": "the API of the DHCP server"}
 
 
 @register("P09", ERROR, "The port of the HA listener is used by nothing else.")
@@ -349,25 +376,26 @@ def ports_free(context: Context) -> Iterator[Problem]:
     pair = context.pair
     port = pair.settings["kea_ha_port"]
     if pair.transport == "listener" and port == pair.settings["kea_api_port"]:
-        yield Problem(
-            context.label,
-            "kea_api_port",
-            port,
-            "the API and the HA listener cannot share one port",
-            f"Set kea_api_port to another one, for example {port + 1}",
-        )
-    ports = {"kea_ha_port": port}
-    if pair.transport == "listener":
-        ports["kea_api_port"] = pair.settings["kea_api_port"]
+        offered = [api_of(pair, server.dialect) for server in pair.servers]
+        words = sorted({_API_WORDS[api] for api in offered if api in _API_WORDS})
+        if words:
+            yield Problem(
+                context.label,
+                "kea_api_port",
+                port,
+                f"{' and '.join(words)} and the HA listener cannot share one port",
+                f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
+            )
     for server in context.with_facts():
-        for variable, number in ports.items():
-            for entry in (server.facts.get("kea") or {}).get("sockets") or []:
-                if _foreign_listener(entry, number, server.address):
+        for entry in ports(pair, server):
+            variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
+            for socket in (server.facts.get("kea") or {}).get("sockets") or []:
+                if _foreign_listener(socket, entry["port"], server.address):
                     yield Problem(
                         server.host,
                         variable,
-                        number,
-                        f"TCP port {number} of {server.host} is in use by {entry['process']}",
+                        entry["port"],
+                        f"TCP port {entry['port']} of {server.host} is in use by {socket['process']}",
                         f"Stop that program, or set {variable} to a free port, for example 8010",
                     )
 
@@ -382,12 +410,37 @@ def _foreign_listener(entry: dict[str, Any], port: int, address: str | None) -> 
     return entry.get("address") in ("0.0.0.0", "::", "*", "", None, address)
 
 
-@register("P11", ERROR, "The transport exists in the Kea version of each host.")
+@register("P10", WARNING, "What is said about threads has an effect.", ignorable=True)
+def threads_have_effect(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    default = {key.replace("_", "-"): value for key, value in default_of("kea_multi_threading").items()}
+    if pair.transport == "control_agent" and pair.settings["kea_multi_threading"] != default:
+        yield Problem(
+            context.label,
+            "kea_multi_threading",
+            pair.settings["kea_multi_threading"],
+            "it has no effect: with the transport control_agent the servers are single-threaded, because a Kea with"
+            " threads opens the agent's port itself",
+            "Set kea_ha_transport: listener, or remove kea_multi_threading",
+        )
+
+
+@register("P11", ERROR, "The transport and the API exist in the Kea version of each host.")
 def transport_exists(context: Context) -> Iterator[Problem]:
-    if context.pair.transport != "control_agent":
-        return
-    for server in context.pair.servers:
-        if server.dialect is not None and not server.dialect.agent:
+    pair = context.pair
+    api = pair.settings["kea_api"]
+    if pair.transport == "control_agent" and api in ("control_socket", "none"):
+        yield Problem(
+            context.label,
+            "kea_api",
+            api,
+            "with the transport control_agent the API is the agent's",
+            "Set kea_ha_transport: listener, or remove kea_api",
+        )
+    for server in pair.servers:
+        if server.dialect is None:
+            continue
+        if not server.dialect.agent and pair.transport == "control_agent":
             yield Problem(
                 server.host,
                 "kea_ha_transport",
@@ -395,31 +448,121 @@ def transport_exists(context: Context) -> Iterator[Problem]:
                 f"Kea {server.kea_version} has no Control Agent",
                 "Set kea_ha_transport: listener, or remove the variable",
             )
+        elif not server.dialect.agent and api == "control_agent":
+            yield Problem(
+                server.host,
+                "kea_api",
+                api,
+                f"Kea {server.kea_version} has no Control Agent",
+                "Set kea_api: control_socket, or remove the variable",
+            )
+        elif not server.dialect.http_control_socket and api == "control_socket" and pair.transport == "listener":
+            yield Problem(
+                server.host,
+                "kea_api",
+                api,
+                f"the DHCP server of Kea {server.kea_version} cannot offer the API itself; it can since 2.7.2",
+                "Set kea_api: control_agent, or remove the variable",
+            )
 
 
-@register("P13", WARNING, "Nothing answers commands from the network without a password.", ignorable=True)
+@register(
+    "P13", WARNING, "Nothing answers commands from the network without a password or a certificate.", ignorable=True
+)
 def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
     pair = context.pair
-    if not pair.settings["kea_api_auth"]:
-        needs_auth = [s for s in pair.servers if s.dialect is not None and not s.dialect.agent]
+    if pair.tls:
+        return
+    if pair.transport == "listener":
+        accepted = pair.settings["kea_accept_cleartext_api"]
+        firewall = "let a firewall admit only the partner to this port"
+        yield Problem(
+            context.label,
+            "kea_tls_enabled",
+            False,
+            f"without TLS the HA listener on port {pair.settings['kea_ha_port']} asks nobody for a password or a"
+            " certificate, so anybody on the network can stop DHCP",
+            firewall.capitalize()
+            if accepted
+            else f"Remove kea_tls_enabled: false; or accept it with kea_accept_cleartext_api: true, and {firewall}",
+            "" if accepted else ERROR,
+        )
+    offering = [server for server in pair.servers if api_of(pair, server.dialect) != "none"]
+    if offering and not pair.settings["kea_api_auth"]:
+        refused = any(server.dialect is not None and not server.dialect.agent for server in offering)
         yield Problem(
             context.label,
             "kea_api_auth",
             False,
-            "Kea refuses an API without a password since 3.2"
-            if needs_auth
+            "Kea refuses an API without password and without TLS since 3.2"
+            if refused
             else f"everybody on the network can command the servers through port {pair.api_port}",
             "Remove kea_api_auth: false",
-            ERROR if needs_auth else "",
+            ERROR if refused else "",
         )
-    if pair.transport == "listener":
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# certificates and firewall
+
+
+def _certificate_problems(context: Context, check_id: str) -> Iterator[Problem]:
+    for server in context.pair.servers:
+        for item in server.certificates.problems if server.certificates is not None else ():
+            if item.id == check_id:
+                yield Problem(server.host, item.variable, item.value, item.message, item.fix, item.severity)
+
+
+@register("P35", ERROR, "Certificate, key and CA of each host can be read, fit together, and are valid.")
+def certificates_usable(context: Context) -> Iterator[Problem]:
+    yield from _certificate_problems(context, "P35")
+
+
+@register("P36", WARNING, "A certificate names the address of its host.")
+def certificates_name_hosts(context: Context) -> Iterator[Problem]:
+    yield from _certificate_problems(context, "P36")
+
+
+@register("V16", ERROR, "A certificate of the own CA ends after it is renewed, and before its CA ends.")
+def certificate_lifetimes(context: Context) -> Iterator[Problem]:
+    settings = context.pair.settings
+    if not context.pair.tls or settings["kea_tls_source"] != _tls.OWN_CA:
+        return
+    valid, before = settings["kea_tls_valid_days"], settings["kea_tls_renew_before"]
+    if before >= valid:
         yield Problem(
             context.label,
-            "kea_ha_transport",
-            "listener",
-            f"without TLS the HA listener on port {pair.settings['kea_ha_port']} asks nobody for a password",
-            "Let a firewall admit only the partner to this port",
+            "kea_tls_renew_before",
+            before,
+            f"it is not less than kea_tls_valid_days, which is {valid} d, so every run would make new certificates",
+            f"Set for example {valid // 3}",
         )
+    if valid > settings["kea_tls_ca_valid_days"]:
+        yield Problem(
+            context.label,
+            "kea_tls_ca_valid_days",
+            settings["kea_tls_ca_valid_days"],
+            f"the CA would end before its certificates, which are valid for {valid} d",
+            "Set for example 3650",
+        )
+
+
+@register("V17", ERROR, "The firewall admits the partner and the management, and leaves SSH alone.")
+def firewall_sound(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for server in pair.servers:
+        for item in _firewall.problems(
+            pair.settings["kea_firewall"],
+            ports(pair, server),
+            server.address,
+            pair.settings["kea_firewall_management"],
+            [server.ssh_port],
+        ):
+            key = (item.variable, short(item.value), item.message, item.fix, item.severity)
+            found.setdefault(key, []).append(server.host)
+    for (variable, value, message, fix, severity), hosts in found.items():
+        yield Problem(", ".join(hosts), variable, value, message, fix, severity)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -922,8 +1065,16 @@ def link_is_kept(context: Context) -> Iterator[Problem]:
             f"this run changes how the two servers talk to each other ({', '.join(changes)}); made one server at a"
             " time, they could not talk in between",
             "Run again with -e kea_accept_outage=true: both servers then restart together, and clients wait for some"
-            " heartbeats",
+            " heartbeats" + _how_to_keep(context.pair, changes),
         )
+
+
+def _how_to_keep(pair: Pair, changes: Sequence[str]) -> str:
+    """Return how to avoid a change that nobody asked for: the default follows the version of Kea."""
+    if "listener" not in changes or pair.settings["kea_ha_transport"]:
+        return ""
+    running = "control_agent" if pair.transport == "listener" else "listener"
+    return f". The default transport follows the version of Kea; keep the one in use with kea_ha_transport: {running}"
 
 
 @register("P20", ERROR, "A subnet keeps the id that it has on the host.", facts=True)
@@ -987,10 +1138,13 @@ def _finding(entry: Check, problem: Problem) -> Finding:
 
 
 def _ignore(findings: Iterable[Finding], ignored: Iterable[str]) -> list[Finding]:
-    """Accepted findings stay visible, as information."""
-    accepted = {item for item in ignored if isinstance(item, str)} & set(ids_that_can_be_ignored())
+    """Accepted findings stay visible, as information; not those that are graver than their check usually is."""
+    wanted = {item for item in ignored if isinstance(item, str)}
+    accepted = {check.id: _RANK[check.severity] for check in CHECKS if check.ignorable and check.id in wanted}
     return [
-        replace(item, severity=INFO, fix="Accepted by kea_preflight_ignore") if item.id in accepted else item
+        replace(item, severity=INFO, fix="Accepted by kea_preflight_ignore")
+        if _RANK[item.severity] >= accepted.get(item.id, _RANK[INFO] + 1)
+        else item
         for item in findings
     ]
 

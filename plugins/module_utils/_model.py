@@ -12,7 +12,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence
 
 from ._dialect import (
     OFFLINE_VERSION,
@@ -32,10 +32,14 @@ from ._variables import (
     EXPIRED_LEASES_DEFAULT,
     EXPIRED_LEASES_KEYS,
     HOST,
+    MULTI_THREADING_DEFAULT,
     PAIR,
     VARIABLES,
     Variable,
 )
+
+if TYPE_CHECKING:
+    from ._tls import Certificates
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class RawHost:
 
     name: str
     vars: dict[str, Any]
-    """Every kea_* variable and ansible_host."""
+    """Every kea_* variable, ansible_host and ansible_port."""
     facts: dict[str, Any] | None = None
     """None when the host was not asked."""
     broken: frozenset[str] = frozenset()
@@ -143,6 +147,11 @@ class Server:
     dialect: Dialect | None
     platform: Platform | None
     settings: dict[str, Any]
+    ssh_port: int
+    broken: frozenset[str]
+    """Variables that could not be evaluated: reported already."""
+    certificates: Certificates | None = None
+    """What is to be done about its certificates, added by who can read them; None while nobody has looked."""
 
     @property
     def address_number(self) -> int | None:
@@ -179,6 +188,9 @@ class Pair:
     settings: dict[str, Any]
     """Values of the variables that belong to the pair, defaults filled in."""
     transport: str
+    """``control_agent`` or ``listener``."""
+    tls: bool
+    """Everything that talks to the servers is encrypted, and shows a certificate."""
     differences: list[Difference]
 
     @property
@@ -188,7 +200,7 @@ class Pair:
 
     @property
     def api_port(self) -> int:
-        """TCP port at which a server's API is reached."""
+        """TCP port at which a server's API is reached, if it is offered at all."""
         return self.settings["kea_ha_port" if self.transport == "control_agent" else "kea_api_port"]
 
     @property
@@ -398,6 +410,12 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     return None, "nowhere"
 
 
+def _ssh_port(raw: RawHost) -> int:
+    """Return the TCP port at which Ansible reaches a host."""
+    given = raw.vars.get("ansible_port")
+    return int(given) if str(given).isdigit() else 22
+
+
 def _read_interfaces(settings: dict[str, Any], reader: _Reader) -> list[str]:
     names: list[str] = []
     given = settings["kea_interfaces"]
@@ -462,7 +480,7 @@ def _read_platform(raw: RawHost, reader: _Reader) -> Platform | None:
 _OWNED_DHCP4 = {
     "control-socket": "",
     "control-sockets": "",
-    "multi-threading": "kea_ha_transport",
+    "multi-threading": "kea_multi_threading",
     "subnet4": "kea_subnets",
     "valid-lifetime": "kea_valid_lifetime",
     "renew-timer": "kea_renew_timer",
@@ -475,19 +493,24 @@ _OWNED_AGENT = {
     "http-port": "kea_ha_port",
     "control-sockets": "",
     "authentication": "kea_api_auth",
-    "trust-anchor": "",
-    "cert-file": "",
-    "key-file": "",
-    "cert-required": "",
+    "trust-anchor": "kea_tls_trust_anchor",
+    "cert-file": "kea_tls_cert_file",
+    "key-file": "kea_tls_key_file",
+    "cert-required": "kea_tls_enabled",
+}
+# What happens to those who try all the same.
+_BECAUSE = {
+    "multi-threading": "threads in server and HA hook go together, else Kea opens no listener and says nothing of it",
 }
 
 
 def _owned(reader: _Reader, path: str, key: str, instead: str) -> None:
+    because = f": {_BECAUSE[key]}" if key in _BECAUSE else ""
     reader.wrong(
         "V08",
         path,
         None,
-        f"{key} belongs to the collection",
+        f"{key} belongs to the collection{because}",
         f"Use {instead} instead" if instead else "Remove it; the collection sets it",
     )
 
@@ -533,27 +556,38 @@ def _has_output(logger: dict[str, Any]) -> bool:
     return "output_options" in logger or "output-options" in logger
 
 
+_SECRETS = {
+    "kea_api_password": "one is generated on the hosts",
+    "kea_tls_ca_passphrase": "one is generated on the controller",
+}
 _EXAMPLE_PASSWORDS = re.compile(
     r"change.?me|password|passwort|secret|example|1234567|kea-api|qwertz|qwerty", re.IGNORECASE
 )
 
 
-def _check_password(settings: dict[str, Any], reader: _Reader) -> None:
-    password = settings["kea_api_password"]
-    if password is None:
-        return
-    fix = "Use a random one: openssl rand -base64 24; or leave the variable out and one is generated on the hosts"
+def _check_secrets(settings: dict[str, Any], reader: _Reader) -> None:
+    for variable, instead in _SECRETS.items():
+        password = settings[variable]
+        if password is None:
+            continue
+        word = variable.rsplit("_", 1)[-1]
+        message = _weakness(password)
+        if message:
+            fix = f"Use a random one: openssl rand -base64 24; or leave the variable out and {instead}"
+            reader.wrong("P41", variable, None, f"the {word} {message}", fix)
+
+
+def _weakness(password: str) -> str:
+    """Return what makes a secret unusable, without a word of it; empty for a good one."""
     if any(ord(char) < 32 or ord(char) == 127 for char in password) or password != password.strip():
-        message = "the password has a line break, a control character, or a blank at an end"
-    elif any(ord(char) > 255 for char in password):
-        message = "the password has characters outside Latin-1, which Kea cannot read"
-    elif len(password) < 16:
-        message = f"the password has {len(password)} characters, fewer than 16"
-    elif _EXAMPLE_PASSWORDS.search(password) or len(set(password)) < 5:
-        message = "the password is an example value or easy to guess"
-    else:
-        return
-    reader.wrong("P41", "kea_api_password", None, message, fix)
+        return "has a line break, a control character, or a blank at an end"
+    if any(ord(char) > 255 for char in password):
+        return "has characters outside Latin-1, which Kea cannot read"
+    if len(password) < 16:
+        return f"has {len(password)} characters, fewer than 16"
+    if _EXAMPLE_PASSWORDS.search(password) or len(set(password)) < 5:
+        return "is an example value or easy to guess"
+    return ""
 
 
 def _check_user(settings: dict[str, Any], reader: _Reader) -> None:
@@ -590,18 +624,46 @@ def _check_small_lists(settings: dict[str, Any], reader: _Reader) -> None:
             )
 
 
-def _read_expired_leases(settings: dict[str, Any], reader: _Reader) -> dict[str, int]:
-    merged = {key.replace("_", "-"): value for key, value in EXPIRED_LEASES_DEFAULT.items()}
-    for key, value in settings["kea_expired_leases_processing"].items():
-        path = f"kea_expired_leases_processing.{key}"
+class _Numbers(NamedTuple):
+    """A variable that maps keys of Kea's to whole numbers."""
+
+    variable: str
+    defaults: dict[str, int]
+    keys: Sequence[str]
+    maximum: int
+    limits: str
+
+
+_NUMBERS = (
+    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS, 4294967295, "0 or more"),
+    _Numbers(
+        "kea_multi_threading",
+        MULTI_THREADING_DEFAULT,
+        [key.replace("_", "-") for key in MULTI_THREADING_DEFAULT],
+        65535,
+        "from 0 to 65535",
+    ),
+)
+
+
+def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) -> dict[str, int]:
+    """Return such a variable in Kea's spelling; keys that are left out have their default."""
+    merged = {key.replace("_", "-"): value for key, value in rules.defaults.items()}
+    for key, value in settings[rules.variable].items():
+        path = f"{rules.variable}.{key}"
         name = str(key).replace("_", "-")
-        if name not in EXPIRED_LEASES_KEYS:
-            near = get_close_matches(name, EXPIRED_LEASES_KEYS, n=1)
-            names = ", ".join(near or EXPIRED_LEASES_KEYS).replace("-", "_")
+        if name not in rules.keys:
+            near = get_close_matches(name, rules.keys, n=1)
+            names = ", ".join(near or rules.keys).replace("-", "_")
             reader.wrong("V01", path, value, "Kea knows no such key", f"Did you mean {names}?")
-        elif not _is_type("int", value) or not 0 <= value <= 4294967295:
+        elif not _is_type("int", value) or not 0 <= value <= rules.maximum:
+            example = next(iter(BY_NAME[rules.variable].example.values()))
             reader.wrong(
-                "V03", path, value, "the value must be a whole number, 0 or more", f"Write for example {key}: 3600"
+                "V03",
+                path,
+                value,
+                f"the value must be a whole number, {rules.limits}",
+                f"Write for example {key}: {example}",
             )
         else:
             merged[name] = value
@@ -923,10 +985,11 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
     """Build one server; equal subnets of another host are shared instead of read again."""
     _check_names(raw, reader)
     settings = _read_settings(raw, reader)
-    _check_password(settings, reader)
+    _check_secrets(settings, reader)
     _check_user(settings, reader)
     _check_small_lists(settings, reader)
-    settings["kea_expired_leases_processing"] = _read_expired_leases(settings, reader)
+    for rules in _NUMBERS:
+        settings[rules.variable] = _read_numbers(rules, settings, reader)
     address, source = _read_address(raw, settings, reader)
     version, version_source, dialect = _read_version(raw, settings, reader)
     dhcp4_extra = _read_extra("kea_dhcp4_extra", "Dhcp4", _OWNED_DHCP4, settings, reader)
@@ -968,6 +1031,8 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
         dialect=dialect,
         platform=_read_platform(raw, reader),
         settings=settings,
+        ssh_port=_ssh_port(raw),
+        broken=raw.broken,
     )
 
 
@@ -1027,11 +1092,12 @@ def _differences(servers: Sequence[Server]) -> list[Difference]:
 
 
 def _transport(settings: dict[str, Any], servers: Sequence[Server]) -> str:
-    """The Control Agent where all hosts have it: TLS makes the listener the better default, and TLS is not here yet."""
+    """The listener where all hosts are so new that Kea prefers it, or one of them has nothing else."""
     if settings["kea_ha_transport"]:
         return settings["kea_ha_transport"]
-    without_agent = [server for server in servers if server.dialect is not None and not server.dialect.agent]
-    return "listener" if without_agent else "control_agent"
+    dialects = [server.dialect for server in servers if server.dialect is not None]
+    modern = bool(dialects) and all(dialect.http_control_socket for dialect in dialects)
+    return "listener" if modern or not all(dialect.agent for dialect in dialects) else "control_agent"
 
 
 def build_pair(group: str, hosts: Sequence[RawHost]) -> tuple[Pair, list[Finding]]:
@@ -1055,10 +1121,19 @@ def build_pair(group: str, hosts: Sequence[RawHost]) -> tuple[Pair, list[Finding
     if servers:
         settings = {name: servers[0].settings[name] for name in settings}
     else:
-        settings["kea_expired_leases_processing"] = _kebab(EXPIRED_LEASES_DEFAULT)
+        settings.update({rules.variable: _kebab(rules.defaults) for rules in _NUMBERS})
     differences = _differences(servers)
     servers.sort(key=lambda server: _ROLE_ORDER[server.role])
-    return Pair(group, servers, settings, _transport(settings, servers), differences), merge_hosts(findings)
+    transport = _transport(settings, servers)
+    tls = settings["kea_tls_enabled"]
+    return Pair(
+        name=group,
+        servers=servers,
+        settings=settings,
+        transport=transport,
+        tls=transport == "listener" if tls is None else tls,
+        differences=differences,
+    ), merge_hosts(findings)
 
 
 __all__ = [

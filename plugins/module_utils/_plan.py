@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _render, _running
+from . import _firewall, _render, _running, _tls, _units
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
 
 _PROGRAMS = {"dhcp4": "kea-dhcp4", "ctrl_agent": "kea-ctrl-agent"}
 _DHCP_PORT = 67
-
-# A network interface that comes up late makes Kea exit: try for some minutes, so that it never sits there deaf or dead.
-UNIT_SETTINGS = """\
-# Managed by Ansible (keaops.kea). Changes by hand will be overwritten.
-[Unit]
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=300
-StartLimitBurst=50
-
-[Service]
-Restart=on-failure
-RestartSec=5
-"""
 
 
 class PlanError(ValueError):
@@ -73,10 +59,13 @@ def breaking_changes(pair: Pair) -> dict[str, list[str]]:
         live = _dhcp4(server).get("link")
         if not live or not serves(server) or server.dialect is None or server.platform is None:
             continue
-        wanted = _running.link_of(_render.render_dhcp4(pair, server, server.dialect, server.platform)) or {}
+        relationship = _render.high_availability(pair, server, server.dialect, server.platform)
+        wanted = _running.link_of_relationship(relationship)
         changes = [key for key in live if live[key] != wanted.get(key)]
         if pair.settings["kea_api_auth"] and (server.facts or {}).get("secret_changes"):
             changes.append("password of the API")
+        if pair.tls and server.certificates is not None and server.certificates.cuts_link:
+            changes.append("certificate authority")
         if changes:
             found[server.host] = changes
     return found
@@ -128,11 +117,6 @@ def wait_ha_states(pair: Pair, server: Server) -> list[str]:
     return [pair.mode]
 
 
-def first_deployment(pair: Pair) -> bool:
-    """Tell whether no host of the pair was ever brought to serve by this collection, and none serves otherwise."""
-    return not any(_dhcp4(server).get("marker") or serves(server) for server in pair.servers)
-
-
 def ha_timeout(pair: Pair) -> int:
     """Return how long a pair may take to reach its working state, in seconds.
 
@@ -143,8 +127,21 @@ def ha_timeout(pair: Pair) -> int:
     return -(-(4 * heartbeat + sync) // 1000) + 30
 
 
-def _packages(daemons: list[str], platform: Platform) -> list[str]:
-    return list(dict.fromkeys(name for daemon in daemons for name in platform.packages[daemon]))
+def _packages(wanted: list[str], platform: Platform) -> list[str]:
+    return list(dict.fromkeys(name for what in wanted for name in platform.packages[what]))
+
+
+def _loads_rules(pair: Pair) -> bool:
+    return pair.settings["kea_firewall"] == _firewall.NFTABLES
+
+
+def _watch_files(pair: Pair, platform: Platform) -> list[str]:
+    """Return the files, and folders of files, that the daemons read when they start, beside their configuration."""
+    files = [_render.password_file(platform)] if pair.settings["kea_api_auth"] else []
+    if pair.tls:
+        paths = _tls.paths(platform.config_dir)
+        files += [paths.cert_file, paths.key_file, paths.trust_anchor]
+    return files
 
 
 def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: Platform) -> dict[str, Any]:
@@ -159,18 +156,66 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
         "header": _render.header(pair, server, name),
         "test_hooks": name == "dhcp4" and dialect.test_hooks_usable(pair.transport),
         "log_file": _render.log_file(platform, program),
-        "unit_settings": UNIT_SETTINGS,
-        # The daemons read it when they start.
-        "watch_files": [_render.password_file(platform)] if pair.settings["kea_api_auth"] else [],
+        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"]),
+        "watch_files": _watch_files(pair, platform),
     }
 
 
-def _short(server: Server) -> dict[str, Any]:
+def agent_last(pair: Pair, server: Server) -> bool:
+    """Tell whether the DHCP server must let go of the port that the Control Agent is to have."""
+    if server.dialect is None or not _render.has_agent(pair, server.dialect):
+        return False
+    sockets = ((server.facts or {}).get("kea") or {}).get("sockets") or []
+    return any(
+        str(entry.get("protocol", "")).startswith("tcp")
+        and entry.get("port") == pair.api_port
+        and str(entry.get("process") or "").startswith("kea-dhcp4")
+        for entry in sockets
+    )
+
+
+def ports(pair: Pair, server: Server) -> list[dict[str, Any]]:
+    """Return the TCP ports on which a host serves the network, all on its one address."""
+    api = _render.api_of(pair, server.dialect)
+    if pair.transport == "control_agent":
+        return [_port(pair, pair.settings["kea_ha_port"], "HA", "ctrl_agent")]
+    found = [_port(pair, pair.settings["kea_ha_port"], "HA", "dhcp4")]
+    if api != "none":
+        found.append(_port(pair, pair.api_port, "API", "ctrl_agent" if api == "control_agent" else "dhcp4"))
+    return found
+
+
+def _port(pair: Pair, number: int, what: str, daemon: str) -> dict[str, Any]:
+    return {"port": number, "tls": pair.tls, "what": what, "daemon": daemon}
+
+
+def _tls_plan(pair: Pair, server: Server, platform: Platform) -> dict[str, Any]:
+    """Return what a host's certificates are to be, and what is to be done about them."""
+    settings = pair.settings
+    paths = _tls.paths(platform.config_dir)
+    certificates = _tls.Certificates()
+    if pair.tls:
+        first = _tls.ISSUE if settings["kea_tls_source"] == _tls.OWN_CA else _tls.INSTALL
+        certificates = server.certificates or _tls.Certificates(first, "nothing is known of the host's certificates")
     return {
-        "host": server.host,
-        "role": server.role,
-        "server_name": server.server_name,
-        "address": server.address,
+        "enabled": pair.tls,
+        "source": settings["kea_tls_source"],
+        "dir": paths.directory,
+        "link": paths.link,
+        "trust_anchor": paths.trust_anchor,
+        "cert_file": paths.cert_file,
+        "key_file": paths.key_file,
+        "action": certificates.action,
+        "reason": certificates.reason,
+        "generation": certificates.generation,
+        "key_type": settings["kea_tls_key_type"],
+        "valid_days": settings["kea_tls_valid_days"],
+        "renew_before": settings["kea_tls_renew_before"],
+        "days_left": certificates.days_left,
+        "common_name": _tls.common_name(server.host),
+        "san": _tls.subject_alt_names(server.address, (server.host, server.server_name)),
+        "ca_dir": certificates.ca_dir,
+        "trust": list(certificates.trust),
     }
 
 
@@ -178,23 +223,35 @@ def _peer(pair: Pair, partner: Server, platform: Platform) -> dict[str, Any]:
     """Return the arguments of kea_peer: how this host reaches its partner, over the URL the servers themselves use."""
     authenticated = pair.settings["kea_api_auth"]
     address = partner.address or ""
-    # The HA listener refuses config-get, so that is asked elsewhere.
-    elsewhere = pair.api_port != pair.settings["kea_ha_port"]
+    paths = _tls.paths(platform.config_dir) if pair.tls else None
+    # The HA listener refuses config-get, so that is asked elsewhere, if anywhere.
+    elsewhere = pair.transport == "listener" and _render.api_of(pair, partner.dialect) != "none"
     return {
-        "url": _render.url(address, pair.settings["kea_ha_port"]),
-        "config_url": _render.url(address, pair.api_port) if elsewhere else None,
+        "url": _render.url(address, pair.settings["kea_ha_port"], pair.tls),
+        "config_url": _render.url(address, pair.api_port, pair.tls) if elsewhere else None,
         "user": pair.settings["kea_api_user"] if authenticated else None,
         "password_file": _render.password_file(platform) if authenticated else None,
+        "ca_path": paths.trust_anchor if paths else None,
+        "client_cert": paths.cert_file if paths else None,
+        "client_key": paths.key_file if paths else None,
         "socket": _render.control_socket(platform),
         "server_name": partner.server_name,
         "expect": pair.settings["kea_expect"],
     }
 
 
-def _ha(pair: Pair) -> dict[str, Any]:
-    names = ("heartbeat_delay", "max_response_delay", "max_ack_delay", "max_unacked_clients", "sync_timeout")
-    settings = {name: pair.settings["kea_ha_" + name] for name in names}
-    return {"mode": pair.mode, "port": pair.settings["kea_ha_port"], **settings}
+def _firewall_plan(pair: Pair, server: Server, partner: Server) -> dict[str, Any]:
+    kea = (server.facts or {}).get("kea") or {}
+    return _firewall.plan(
+        pair.settings["kea_firewall"],
+        ports(pair, server),
+        server.address,
+        partner.address,
+        (partner.facts or {}).get("interfaces") or {},
+        pair.settings["kea_firewall_management"],
+        kea.get("firewall"),
+        (_dhcp4(server).get("link") or {}).get("addresses") or [],
+    )
 
 
 def host_plan(pair: Pair, host: str) -> dict[str, Any]:
@@ -216,37 +273,35 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
     if partner is None or dialect is None or platform is None:
         raise PlanError(f"{host}: there is no plan for it, because the inventory has errors; run preflight.yml")
     daemons = ["dhcp4", "ctrl_agent"] if _render.has_agent(pair, dialect) else ["dhcp4"]
-    packages = _packages(daemons, platform)
+    extras = [name for name, wanted in (("tls", pair.tls), ("firewall", _loads_rules(pair))) if wanted]
+    packages = _packages([*daemons, *extras], platform)
     installed = ((server.facts or {}).get("kea") or {}).get("packages") or {}
+    tls = _tls_plan(pair, server, platform)
     return {
-        **_short(server),
+        "host": server.host,
         "pair": pair.name,
-        "mode": pair.mode,
-        "transport": pair.transport,
-        "partner": _short(partner),
+        "role": server.role,
+        "address": server.address,
+        "partner": {"host": partner.host},
         "kea_version": server.kea_version,
-        "version_source": server.version_source,
         "turn": turn_of(pair, server),
-        "first_deployment": first_deployment(pair),
+        "agent_last": agent_last(pair, server),
         "serving": serves(server),
         "gate_ha_states": gate_ha_states(pair, server),
         "wait_ha_states": wait_ha_states(pair, server),
         "verify_ha_states": [pair.mode],
         "packages": packages,
         "missing_packages": [name for name in packages if name not in installed],
-        "auth": {
-            "enabled": pair.settings["kea_api_auth"],
-            "user": pair.settings["kea_api_user"],
-            "password_file": _render.password_file(platform),
-        },
+        "auth": {"password_file": _render.password_file(platform)},
+        "tls": tls,
+        "links": {tls["link"]: tls["generation"]} if tls["enabled"] and tls["generation"] else {},
         "daemons": {
             name: _daemon(pair, server, name, dialect, platform) if name in daemons else None for name in _PROGRAMS
         },
+        "ports": ports(pair, server),
+        "firewall": _firewall_plan(pair, server, partner),
         "peer": _peer(pair, partner, platform),
         "user": platform.user,
         "group": platform.group,
-        "config_dir": platform.config_dir,
-        "ha": _ha(pair),
         "ha_timeout": ha_timeout(pair),
-        "accept_outage": pair.settings["kea_accept_outage"],
     }

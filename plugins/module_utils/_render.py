@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from . import _tls
+
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
     from ._model import Pair, Server, Subnet
@@ -16,7 +18,6 @@ LEASE_HOOK = "libdhcp_lease_cmds.so"
 OWN_HOOKS = (LEASE_HOOK, HA_HOOK)
 PASSWORD_FILE = "kea-api-password"
 
-_LISTENER_THREADS = {"enable-multi-threading": True, "thread-pool-size": 4, "packet-queue-size": 64}
 _LISTENER_HA = {
     "enable-multi-threading": True,
     "http-dedicated-listener": True,
@@ -41,9 +42,23 @@ def password_file(platform: Platform) -> str:
     return f"{platform.config_dir}/{PASSWORD_FILE}"
 
 
-def url(address: str, port: int) -> str:
+def url(address: str, port: int, tls: bool = False) -> str:
     """Return the URL of a server; Kea takes IP addresses only, and IPv6 ones in brackets."""
-    return f"http://{(f'[{address}]' if ':' in address else address)}:{port}/"
+    return f"{'https' if tls else 'http'}://{(f'[{address}]' if ':' in address else address)}:{port}/"
+
+
+def api_of(pair: Pair, dialect: Dialect | None) -> str:
+    """Return who offers the API of a host on the network: ``control_agent``, ``control_socket`` or ``none``."""
+    if pair.transport == "control_agent":
+        return "control_agent"
+    by_version = "control_socket" if dialect is not None and dialect.http_control_socket else "control_agent"
+    return pair.settings["kea_api"] or by_version
+
+
+def _tls_files(platform: Platform) -> dict[str, Any]:
+    """Return the keys that name a host's own certificate; the same files serve every port."""
+    paths = _tls.paths(platform.config_dir)
+    return {"trust-anchor": paths.trust_anchor, "cert-file": paths.cert_file, "key-file": paths.key_file}
 
 
 def ha_peers(pair: Pair, config_dir: str = "/etc/kea") -> list[dict[str, Any]]:
@@ -52,7 +67,7 @@ def ha_peers(pair: Pair, config_dir: str = "/etc/kea") -> list[dict[str, Any]]:
     for server in pair.servers:
         peer: dict[str, Any] = {
             "name": server.server_name,
-            "url": url(server.address or "", pair.settings["kea_ha_port"]),
+            "url": url(server.address or "", pair.settings["kea_ha_port"], pair.tls),
             "role": server.role,
         }
         if server.role == "backup":
@@ -64,9 +79,10 @@ def ha_peers(pair: Pair, config_dir: str = "/etc/kea") -> list[dict[str, Any]]:
     return peers
 
 
-def _high_availability(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+def high_availability(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
+    """Return the parameters of the HA hook."""
     settings = pair.settings
-    block = {
+    block: dict[str, Any] = {
         "this-server-name": server.server_name,
         "mode": pair.mode,
         "heartbeat-delay": settings["kea_ha_heartbeat_delay"],
@@ -75,6 +91,10 @@ def _high_availability(pair: Pair, server: Server, dialect: Dialect, platform: P
         "max-unacked-clients": settings["kea_ha_max_unacked_clients"],
         "sync-timeout": settings["kea_ha_sync_timeout"],
     }
+    if pair.tls:
+        # Once, not in each peer: Kea opens every peer's files, and nobody has the partner's key.
+        block.update(_tls_files(platform))
+        block["require-client-certs"] = True
     if pair.transport == "listener":
         block["multi-threading"] = dict(_LISTENER_HA)
         # Without it 2.2 and 2.6 let anybody run every command on the listener.
@@ -98,7 +118,7 @@ def _hooks(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> 
         {"library": _library(server, dialect, platform, LEASE_HOOK)},
         {
             "library": _library(server, dialect, platform, HA_HOOK),
-            "parameters": {"high-availability": [_high_availability(pair, server, dialect, platform)]},
+            "parameters": {"high-availability": [high_availability(pair, server, dialect, platform)]},
         },
     ]
     for entry in server.dhcp4_extra.get("hooks-libraries") or []:
@@ -121,14 +141,17 @@ def _control_sockets(pair: Pair, server: Server, dialect: Dialect, platform: Pla
     if not dialect.control_socket_list:
         return {"control-socket": unix}
     sockets: list[dict[str, Any]] = [unix]
-    if pair.transport == "listener" and dialect.http_control_socket:
+    if dialect.http_control_socket and api_of(pair, dialect) == "control_socket":
         http: dict[str, Any] = {
-            "socket-type": "http",
+            "socket-type": "https" if pair.tls else "http",
             "socket-address": server.address,
             "socket-port": pair.settings["kea_api_port"],
         }
         if pair.settings["kea_api_auth"]:
             http["authentication"] = _basic_auth(pair, platform, "kea-dhcp4")
+        if pair.tls:
+            http.update(_tls_files(platform))
+            http["cert-required"] = True
         sockets.append(http)
     return {"control-sockets": sockets}
 
@@ -143,7 +166,8 @@ def _subnet(subnet: Subnet) -> dict[str, Any]:
     if subnet.options:
         body["option-data"] = subnet.options
     body.update(subnet.rest)
-    body["reservations"] = [entry.body for entry in subnet.reservations]
+    if subnet.reservations:
+        body["reservations"] = [entry.body for entry in subnet.reservations]
     return body
 
 
@@ -191,7 +215,7 @@ def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platfor
     }
     body.update(_control_sockets(pair, server, dialect, platform))
     if pair.transport == "listener":
-        body["multi-threading"] = dict(_LISTENER_THREADS)
+        body["multi-threading"] = {"enable-multi-threading": True, **settings["kea_multi_threading"]}
     elif dialect.multi_threading_default:
         body["multi-threading"] = dict(_SINGLE_THREAD)
     body["lease-database"] = {"type": "memfile"}
@@ -209,13 +233,16 @@ def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platfor
 
 
 def has_agent(pair: Pair, dialect: Dialect) -> bool:
-    """Tell whether this host runs a Control Agent: as transport, or as the API where the daemon has none over HTTP."""
-    return dialect.agent and (pair.transport == "control_agent" or not dialect.http_control_socket)
+    """Tell whether this host runs a Control Agent, as transport or beside the listener."""
+    return dialect.agent and api_of(pair, dialect) == "control_agent"
 
 
 def render_ctrl_agent(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> dict[str, Any]:
     """Return the whole configuration of kea-ctrl-agent for one host."""
     body: dict[str, Any] = {"http-host": server.address, "http-port": pair.api_port}
+    if pair.tls:
+        body.update(_tls_files(platform))
+        body["cert-required"] = True
     if pair.settings["kea_api_auth"]:
         body["authentication"] = _basic_auth(pair, platform, "kea-control-agent")
     body["control-sockets"] = {
@@ -245,10 +272,13 @@ def render_ctrl_agent(pair: Pair, server: Server, dialect: Dialect, platform: Pl
 _FED_BY = {
     "dhcp4": (
         "kea_interfaces, kea_subnets, kea_option_data, kea_valid_lifetime, kea_renew_timer, kea_rebind_timer,",
-        "kea_expired_leases_processing, kea_ha_*, kea_server_name, kea_api_*, kea_hooks_dir;",
-        "further keys: kea_dhcp4_extra.",
+        "kea_expired_leases_processing, kea_ha_*, kea_server_name, kea_multi_threading, kea_api, kea_api_*,",
+        "kea_tls_enabled, kea_hooks_dir; further keys: kea_dhcp4_extra.",
     ),
-    "ctrl_agent": ("kea_ha_address, kea_ha_port, kea_ha_transport, kea_api_*; further keys: kea_ctrl_agent_extra.",),
+    "ctrl_agent": (
+        "kea_ha_address, kea_ha_port, kea_ha_transport, kea_api, kea_api_*, kea_tls_enabled;",
+        "further keys: kea_ctrl_agent_extra.",
+    ),
 }
 
 

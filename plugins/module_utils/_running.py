@@ -21,18 +21,25 @@ def link_of(content: Any) -> dict[str, Any] | None:
     for hook in (section or {}).get("hooks-libraries") or []:
         relationships = (hook.get("parameters") or {}).get("high-availability") or []
         if relationships:
-            ha = relationships[0]
-            threads = ha.get("multi-threading") or {}
-            peers = sorted(ha.get("peers") or [], key=lambda peer: str(peer.get("name")))
-            return {
-                "mode": ha.get("mode"),
-                "names": [peer.get("name") for peer in peers],
-                "addresses": [peer.get("url") for peer in peers],
-                "roles": [peer.get("role") for peer in peers],
-                "user of the API": [peer.get("basic-auth-user") for peer in peers],
-                "listener": bool(threads.get("enable-multi-threading") and threads.get("http-dedicated-listener")),
-            }
+            return link_of_relationship(relationships[0])
     return None
+
+
+def link_of_relationship(ha: dict[str, Any]) -> dict[str, Any]:
+    """Return the same of an entry of ``high-availability``.
+
+    TLS is part of it by the scheme of the addresses. Where the certificates lie is not: only their content matters.
+    """
+    threads = ha.get("multi-threading") or {}
+    peers = sorted(ha.get("peers") or [], key=lambda peer: str(peer.get("name")))
+    return {
+        "mode": ha.get("mode"),
+        "names": [peer.get("name") for peer in peers],
+        "addresses": [peer.get("url") for peer in peers],
+        "roles": [peer.get("role") for peer in peers],
+        "user of the API": [peer.get("basic-auth-user") for peer in peers],
+        "listener": bool(threads.get("enable-multi-threading") and threads.get("http-dedicated-listener")),
+    }
 
 
 def subnet_ids(content: Any) -> dict[str, int]:

@@ -81,9 +81,12 @@ def subnet(**changes):
     return {"kea_subnets": [{key: value for key, value in body.items() if value is not MISSING}]}
 
 
-def build(*args, **kwargs):
-    """Return (pair, findings of the model)."""
-    return build_pair("kea", raw_hosts(*args, **kwargs))
+def build(*args, certificates=None, **kwargs):
+    """Return (pair, findings of the model); the certificates are those of each host."""
+    pair, findings = build_pair("kea", raw_hosts(*args, **kwargs))
+    for server in pair.servers:
+        server.certificates = certificates
+    return pair, findings
 
 
 def examine(*args, in_play=None, live=False, **kwargs):

@@ -104,7 +104,7 @@ def test_red_hat_family(os_id):
 def test_freebsd():
     platform = platform_for("FreeBSD", ["freebsd"], "14.2", "amd64")
     assert platform.config_dir == "/usr/local/etc/kea"
-    assert platform.service_manager == "rc"
+    assert platform.packages["tls"] == ()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.module_utils._findings import Finding
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost
+from ansible_collections.keaops.kea.plugins.module_utils._tls import Certificates, TlsProblem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pairs import GROUP, HOSTS, MISSING, SUBNET, build, examine, facts, kea_info, raw_hosts, subnet
@@ -96,11 +97,165 @@ ERRORS = {
         ["3.2.0", "listener"],
     ),
     "open API on 3.2": (
-        {"group": {"kea_version": "3.2.0", "kea_api_auth": False}},
+        {
+            "group": {
+                "kea_version": "3.2.0",
+                "kea_api_auth": False,
+                "kea_tls_enabled": False,
+                "kea_accept_cleartext_api": True,
+            }
+        },
         "P13",
         BOTH,
         "kea_api_auth",
-        ["false"],
+        ["false", "since 3.2"],
+    ),
+    "no agent in 3.2 for the API": (
+        {"group": {"kea_version": "3.2.0", "kea_api": "control_agent"}},
+        "P11",
+        "dhcp1",
+        "kea_api",
+        ["3.2.0", "no Control Agent", "kea_api: control_socket"],
+    ),
+    "no API of the server in 2.6": (
+        {"group": {"kea_ha_transport": "listener", "kea_api": "control_socket"}},
+        "P11",
+        "dhcp1",
+        "kea_api",
+        ["2.6.3", "kea_api: control_agent"],
+    ),
+    "an agent that is no API": (
+        {"group": {"kea_ha_transport": "control_agent", "kea_api": "none"}},
+        "P11",
+        BOTH,
+        "kea_api",
+        ["none", "kea_ha_transport: listener"],
+    ),
+    "ports collide on 3.0": (
+        {"group": {"kea_version": "3.0.4", "kea_api_port": 65535, "kea_ha_port": 65535}},
+        "P09",
+        BOTH,
+        "kea_api_port",
+        ["the API of the DHCP server", "65534"],
+    ),
+    # TLS
+    "listener without TLS": (
+        {"group": {"kea_ha_transport": "listener", "kea_tls_enabled": False}},
+        "P13",
+        BOTH,
+        "kea_tls_enabled",
+        ["false", "8000", "stop DHCP", "kea_accept_cleartext_api: true"],
+    ),
+    "files without TLS": (
+        {"dhcp2": {"kea_tls_cert_file": "pki/dhcp2.pem"}},
+        "P08",
+        "dhcp2",
+        "kea_tls_cert_file",
+        ["pki/dhcp2.pem", "clear text", "kea_tls_enabled: true"],
+    ),
+    "source of files without TLS": (
+        {"group": {"kea_tls_source": "files"}},
+        "P08",
+        "dhcp1",
+        "kea_tls_source",
+        ["files", "clear text"],
+    ),
+    "files beside the own CA": (
+        {"group": {"kea_tls_enabled": True, "kea_tls_cert_file": "a.pem", "kea_tls_key_file": "a.key"}},
+        "P08",
+        "dhcp1",
+        "kea_tls_cert_file",
+        ["a.pem", "kea_tls_source: files", "remove kea_tls_cert_file, kea_tls_key_file"],
+    ),
+    "one file missing": (
+        {
+            "group": {"kea_tls_enabled": True, "kea_tls_source": "files", "kea_tls_trust_anchor": "ca.pem"},
+            "dhcp1": {"kea_tls_cert_file": "1.pem", "kea_tls_key_file": "1.key"},
+            "dhcp2": {"kea_tls_cert_file": "2.pem"},
+        },
+        "P08",
+        "dhcp2",
+        "kea_tls_key_file",
+        ["kea_tls_source is files", "files/pki/"],
+    ),
+    "renewed at once": (
+        {"group": {"kea_tls_enabled": True, "kea_tls_renew_before": 90}},
+        "V16",
+        BOTH,
+        "kea_tls_renew_before",
+        ["90 d", "every run", "30"],
+    ),
+    "certificates outlive the CA": (
+        {"group": {"kea_tls_enabled": True, "kea_tls_ca_valid_days": 60}},
+        "V16",
+        BOTH,
+        "kea_tls_ca_valid_days",
+        ["60", "90 d"],
+    ),
+    "TLS differs": (
+        {"dhcp2": {"kea_tls_enabled": True}},
+        "P05",
+        BOTH,
+        "kea_tls_enabled",
+        ["dhcp1 has null, dhcp2 has true"],
+    ),
+    # threads
+    "unknown key of threads": (
+        {"kea_multi_threading": {"thread_pool": 4}},
+        "V01",
+        BOTH,
+        "kea_multi_threading.thread_pool",
+        ["Did you mean thread_pool_size?"],
+    ),
+    "too many threads": (
+        {"kea_multi_threading": {"thread_pool_size": 65536}},
+        "V03",
+        BOTH,
+        "kea_multi_threading.thread_pool_size",
+        ["65536", "0 to 65535", "thread_pool_size: 4"],
+    ),
+    "threads off": (
+        {"kea_multi_threading": {"enable_multi_threading": False}},
+        "V01",
+        BOTH,
+        "kea_multi_threading.enable_multi_threading",
+        ["thread_pool_size"],
+    ),
+    "threads in the extras": (
+        {"kea_dhcp4_extra": {"multi-threading": {"enable-multi-threading": False}}},
+        "V08",
+        BOTH,
+        "kea_dhcp4_extra.multi-threading",
+        ["belongs to the collection", "opens no listener", "kea_multi_threading"],
+    ),
+    "certificates in the extras": (
+        {"kea_ctrl_agent_extra": {"cert-required": False}},
+        "V08",
+        BOTH,
+        "kea_ctrl_agent_extra.cert-required",
+        ["kea_tls_enabled"],
+    ),
+    # firewall
+    "firewall over SSH": (
+        {"group": {"kea_firewall": "nftables", "kea_ha_port": 22}},
+        "V17",
+        BOTH,
+        "kea_ha_port",
+        ["22", "SSH"],
+    ),
+    "firewall over SSH elsewhere": (
+        {"group": {"kea_firewall": "snippet"}, "dhcp2": {"ansible_port": 8000}},
+        "V17",
+        "dhcp2",
+        "kea_ha_port",
+        ["8000", "SSH"],
+    ),
+    "management by name": (
+        {"kea_firewall": "nftables", "kea_firewall_management": ["admin.example"]},
+        "V17",
+        BOTH,
+        "kea_firewall_management[0]",
+        ["admin.example", "192.168.1.50"],
     ),
     # timers
     "heartbeat in seconds": (
@@ -556,10 +711,12 @@ PASSWORDS = [
 ]
 
 
+@pytest.mark.parametrize("variable", ["kea_api_password", "kea_tls_ca_passphrase"])
 @pytest.mark.parametrize("password", PASSWORDS)
-def test_a_bad_password_is_found_and_never_shown(password):
-    found = [item for item in examine({"kea_api_password": password}) if item.variable == "kea_api_password"]
+def test_a_bad_password_is_found_and_never_shown(password, variable):
+    found = [item for item in examine({variable: password}) if item.variable == variable]
     assert [item.severity for item in found] == ["error"]
+    assert not password or variable.rsplit("_", 1)[1] in found[0].message
     assert not password or all(password not in item.text() for item in found)
 
 
@@ -575,7 +732,12 @@ def test_a_good_password_passes():
 
 WARNINGS = {
     "open agent": ({"kea_api_auth": False}, "P13", "kea_api_auth"),
-    "listener without TLS": ({"kea_ha_transport": "listener"}, "P13", "kea_ha_transport"),
+    "open listener, accepted": (
+        {"kea_ha_transport": "listener", "kea_tls_enabled": False, "kea_accept_cleartext_api": True},
+        "P13",
+        "kea_tls_enabled",
+    ),
+    "threads without a listener": ({"kea_multi_threading": {"thread_pool_size": 4}}, "P10", "kea_multi_threading"),
     "two heartbeats": ({"kea_ha_max_response_delay": 20000}, "P15", "kea_ha_max_response_delay"),
     "split brain": ({"kea_ha_max_unacked_clients": 0}, "P17", "kea_ha_max_unacked_clients"),
     "more unacked than clients": (
@@ -596,6 +758,67 @@ WARNINGS = {
 def test_warns(name):
     changes, wanted, variable = WARNINGS[name]
     assert [(item.severity, item.id, item.variable) for item in examine(changes)] == [("warning", wanted, variable)]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"kea_version": "3.0.4"},
+        {"kea_version": "3.2.0"},
+        {"kea_version": "2.2.0", "kea_ha_transport": "listener", "kea_multi_threading": {"thread_pool_size": 4}},
+        {"kea_version": "3.0.4", "kea_api": "none", "kea_api_port": 8000},
+        {"kea_version": "3.0.4", "kea_api": "control_agent"},
+        {"kea_version": "3.0.4", "kea_api_auth": False},
+        {"kea_version": "3.2.0", "kea_api_auth": False},
+        {"kea_version": "3.0.4", "kea_ha_transport": "control_agent"},
+        {"kea_tls_enabled": True},
+        {"kea_tls_renew_before": 90},
+        {"kea_firewall": "nftables", "kea_firewall_management": ["192.168.1.50"]},
+        {"kea_tls_ca_passphrase": "k3J!x9Qw7Lm2Zt5R"},
+    ],
+    ids=str,
+)
+def test_good_pairs_of_the_other_kind(group):
+    assert examine(group) == []
+
+
+def test_files_of_the_user():
+    hosts = {
+        host: {"kea_tls_cert_file": f"{host}.pem", "kea_tls_key_file": f"{host}.key"} for host in ("dhcp1", "dhcp2")
+    }
+    group = {"kea_version": "3.0.4", "kea_tls_source": "files", "kea_tls_trust_anchor": "ca.pem"}
+    assert examine(group, **hosts) == []
+
+
+def test_a_file_whose_name_cannot_be_evaluated_is_not_missed_again():
+    hosts = raw_hosts({"kea_tls_enabled": True, "kea_tls_source": "files", "kea_tls_trust_anchor": "ca.pem"})
+    names = frozenset({"kea_tls_cert_file", "kea_tls_key_file"})
+    pair, known = _build([RawHost(raw.name, raw.vars, None, names) for raw in hosts])
+    assert _findings.check(pair, known) == []
+
+
+def test_what_is_wrong_with_certificates_is_reported_as_it_was_found():
+    wrong = Certificates(
+        problems=(
+            TlsProblem("P35", "error", "kea_tls_cert_file", "a.pem", "the certificate has expired", "Renew it"),
+            TlsProblem("P35", "warning", "kea_tls_cert_file", "a.pem", "the certificate ends in 20 d", "Renew it"),
+            TlsProblem("P36", "info", "kea_tls_trust_anchor", "ca.pem", "the CA is public", "Use one of your own"),
+        )
+    )
+    found = examine({"kea_version": "3.0.4"}, certificates=wrong)
+    assert [(item.id, item.severity, item.host) for item in found] == [
+        (check_id, severity, host)
+        for check_id, severity in (("P35", "error"), ("P35", "warning"), ("P36", "info"))
+        for host in ("dhcp1", "dhcp2")
+    ]
+    assert found[0].text() == ("dhcp1: kea_tls_cert_file = 'a.pem': the certificate has expired. Renew it. [P35]")
+
+
+def test_what_is_graver_than_usual_cannot_be_accepted():
+    open_listener = {"kea_ha_transport": "listener", "kea_tls_enabled": False, "kea_preflight_ignore": ["P13"]}
+    assert [item.severity for item in examine(open_listener)] == ["error"]
+    accepted = {**open_listener, "kea_accept_cleartext_api": True}
+    assert [item.severity for item in examine(accepted)] == ["info"]
 
 
 def test_a_backup_is_refused_and_is_no_third_active_host():
@@ -771,7 +994,7 @@ def test_unsupported_version_on_the_host():
 
 def test_registry_is_sound():
     known = {check.id for check in _findings.CHECKS}
-    wanted = {f"P{n:02}" for n in [*range(1, 10), *range(18, 28)]}
+    wanted = {f"P{n:02}" for n in [*range(1, 12), 13, *range(15, 28), 35, 36]}
     assert wanted <= known
     assert not known & set(_findings.INPUT_RULES)
     for check in _findings.CHECKS:
@@ -891,6 +1114,8 @@ def good_inventory(draw):
         "kea_version": draw(st.sampled_from(["2.2.0", "2.4.1", "2.6.3", "3.0.4", "3.2.0"])),
         "kea_ha_transport": draw(st.sampled_from([None, "listener"])),
         "kea_api_port": 8001,
+        "kea_api": draw(st.sampled_from([None, "none"])),
+        "kea_firewall": draw(st.sampled_from(["none", "nftables", "snippet"])),
     }
 
 
@@ -899,6 +1124,10 @@ def good_inventory(draw):
 def test_a_valid_inventory_has_no_errors(group):
     if group["kea_ha_port"] == group["kea_api_port"]:
         group["kea_api_port"] += 1
+    if group["kea_ha_port"] == 22:
+        group["kea_ha_port"] = 23
+    if group["kea_version"] < "3" and group["kea_ha_transport"] is None:
+        group["kea_api"] = None
     assert [item.text() for item in examine(group) if item.severity == "error"] == []
 
 

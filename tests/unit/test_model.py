@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _variables
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost, build_pair, normalise_identifier
 from ansible_collections.keaops.kea.plugins.module_utils._options import parse_options
-from pairs import GROUP, SUBNET, build, facts, kea_info, raw_hosts, subnet
+from pairs import GROUP, MISSING, SUBNET, build, facts, kea_info, raw_hosts, subnet
 
 
 def test_defaults_are_those_of_the_template():
@@ -22,9 +22,10 @@ def test_defaults_are_those_of_the_template():
     ]
     assert settings["kea_ha_heartbeat_delay"] == 10000
     assert settings["kea_expired_leases_processing"]["hold-reclaimed-time"] == 172800
-    assert (pair.mode, pair.transport, pair.api_port, pair.peers_authenticate) == (
+    assert (pair.mode, pair.transport, pair.tls, pair.api_port, pair.peers_authenticate) == (
         "hot-standby",
         "control_agent",
+        False,
         8000,
         True,
     )
@@ -80,10 +81,47 @@ def test_version_sources(known, variable, expected):
 
 
 @pytest.mark.parametrize(
-    ("version", "transport"), [("2.2.0", "control_agent"), ("3.0.4", "control_agent"), ("3.2.0", "listener")]
+    ("versions", "transport"),
+    [
+        (("2.2.0", "2.2.0"), "control_agent"),
+        (("2.6.3", "2.6.3"), "control_agent"),
+        (("3.0.4", "3.0.4"), "listener"),
+        (("2.6.3", "3.0.4"), "control_agent"),
+        (("2.6.3", "3.2.0"), "listener"),
+        (("1.0", "3.0.4"), "listener"),
+        (("1.0", "1.0"), "control_agent"),
+    ],
 )
-def test_transport_by_version(version, transport):
-    assert build({"kea_version": version})[0].transport == transport
+def test_the_transport_and_tls_follow_the_versions(versions, transport):
+    pair, _findings = build(dhcp1={"kea_version": versions[0]}, dhcp2={"kea_version": versions[1]})
+    assert (pair.transport, pair.tls) == (transport, transport == "listener")
+
+
+@pytest.mark.parametrize(
+    ("transport", "enabled", "tls"),
+    [
+        ("listener", None, True),
+        ("listener", False, False),
+        ("control_agent", None, False),
+        ("control_agent", True, True),
+        (None, True, True),
+    ],
+)
+def test_tls_by_transport(transport, enabled, tls):
+    assert build({"kea_ha_transport": transport, "kea_tls_enabled": enabled})[0].tls is tls
+
+
+def test_threads_keep_the_default_of_what_is_left_out():
+    assert build()[0].settings["kea_multi_threading"] == {"thread-pool-size": 0, "packet-queue-size": 64}
+    pair, findings = build({"kea_multi_threading": {"thread_pool_size": 4}})
+    assert (pair.settings["kea_multi_threading"], findings) == ({"thread-pool-size": 4, "packet-queue-size": 64}, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "port"), [(MISSING, 22), (2222, 2222), ("2222", 2222), (None, 22), ("ssh", 22), ([22], 22)]
+)
+def test_the_port_of_ssh(given, port):
+    assert build(dhcp1={"ansible_port": given})[0].server("dhcp1").ssh_port == port
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ import yaml
 from ansible_collections.keaops.kea.plugins.module_utils._jsonc import loads
 from programs import HOME, ROOT, files_below, run
 
+SECURE = ROOT / "inventories" / "secure"
+TEMPLATE = ("-e", "kea_ha_transport=control_agent")
+
 AGENT = ["dhcp1/kea-ctrl-agent.conf", "dhcp2/kea-ctrl-agent.conf"]
 SERVER = ["dhcp1/kea-dhcp4.conf", "dhcp2/kea-dhcp4.conf"]
 
@@ -22,19 +25,23 @@ def render(folder, *arguments, inventory=HOME):
 
 
 @pytest.mark.parametrize(
-    ("version", "agent", "socket", "log"),
+    ("inventory", "version", "more", "agent", "socket", "log", "scheme"),
     [
-        ("2.2.0", AGENT, "control-socket", "output_options"),
-        ("2.6.3", AGENT, "control-socket", "output-options"),
-        ("3.0.4", AGENT, "control-sockets", "output-options"),
-        ("3.2.0", [], "control-sockets", "output-options"),
+        (HOME, "2.2.0", (), AGENT, "control-socket", "output_options", "http"),
+        (HOME, "2.6.3", (), AGENT, "control-socket", "output-options", "http"),
+        (HOME, "3.0.4", TEMPLATE, AGENT, "control-sockets", "output-options", "http"),
+        (HOME, "3.0.4", (), [], "control-sockets", "output-options", "https"),
+        (HOME, "3.2.0", (), [], "control-sockets", "output-options", "https"),
+        (SECURE, "2.2.0", (), AGENT, "control-socket", "output_options", "https"),
+        (SECURE, "3.0.4", ("-e", "kea_api=control_agent"), AGENT, "control-sockets", "output-options", "https"),
+        (SECURE, "3.2.0", (), [], "control-sockets", "output-options", "https"),
     ],
 )
-def test_render_writes_the_files_of_each_version(tmp_path, version, agent, socket, log):
+def test_render_writes_the_files_of_each_version(tmp_path, inventory, version, more, agent, socket, log, scheme):
     # Left by a run for another version: it has to go where the host no longer gets it.
     (tmp_path / "out" / "dhcp1").mkdir(parents=True)
     (tmp_path / "out" / "dhcp1" / "kea-ctrl-agent.conf").write_text("{}", encoding="utf-8")
-    done = render(tmp_path, "-e", f"kea_version={version}")
+    done = render(tmp_path, "-e", f"kea_version={version}", *more, inventory=inventory)
     assert done.code == 0, done.output
     assert not done.contacted
     assert files_below(tmp_path / "out") == sorted(agent + SERVER)
@@ -46,7 +53,9 @@ def test_render_writes_the_files_of_each_version(tmp_path, version, agent, socke
         assert dhcp4["subnet4"][0]["subnet"] == "192.168.1.0/24"
         pair = dhcp4["hooks-libraries"][1]["parameters"]["high-availability"][0]
         assert pair["this-server-name"] == name
-        assert {"name": name, "role": role}.items() <= pair["peers"][("primary", "standby").index(role)].items()
+        peer = pair["peers"][("primary", "standby").index(role)]
+        assert {"name": name, "role": role}.items() <= peer.items()
+        assert peer["url"].startswith(f"{scheme}://")
     for path in agent:
         assert "Control-agent" in loads((tmp_path / "out" / path).read_text(encoding="utf-8"))
 
