@@ -22,6 +22,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -29,7 +30,13 @@ import time
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
-from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient, UnixTransport, hide_secrets
+from ansible_collections.keaops.kea.plugins.module_utils._api import (
+    KeaApiError,
+    KeaClient,
+    UnixTransport,
+    hide_secrets,
+    is_secret,
+)
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
@@ -38,10 +45,10 @@ POLL_SECONDS = 0.25
 # 2.6.3 says this of every good configuration with the dedicated HA listener, with -T only, never at the real start.
 FALSE_ALARM = "CmdHttpListener cannot be started when multi-threading is disabled"
 UNTOUCHED = "Nothing was changed; the service is as it was"
+UNLOCK = "A host that cannot lock services in, as some containers, needs kea_unit_hardening: false"
 CANDIDATE_SUFFIX = ".keaops-candidate"
 PREVIOUS_SUFFIX = ".keaops-previous"
 
-_SECRET_KEY = re.compile(r"^(.*[-_])?(password|secret)$")
 _SECRET_LINE = re.compile(r"password|secret")
 _IMPORTANT = re.compile(r"\b(FATAL|ERROR)\b")
 # These repeat what went wrong before them.
@@ -49,6 +56,8 @@ _CONSEQUENCE = re.compile(
     r"\w+_(INIT_FAIL|CONFIG_LOAD_FAIL|PARSER_COMMIT_FAIL|CONFIG_FILE_LOAD_FAIL)\b|HOOKS_LOAD_ERROR\b"
 )
 _BOOST_PLACE = re.compile(r" \[system:\d+ at .*?\](?=$|\.|;)")
+# What systemd says of a process it could not even start, or that a filter of system calls ended.
+_NOT_STARTED = re.compile(r"Failed to set up|Failed at step [A-Z_]+ spawning|status=(2\d\d/[A-Z_]+|31/SYS)")
 _HA_LINE = re.compile(r"\b(WARN|ERROR|FATAL)\b.*\bHA_")
 _LOG_PREFIX = re.compile(r"^.*?\b(?:FATAL|ERROR|WARN|INFO)\s+(?:\[[^\]]*\]\s*)?")
 
@@ -191,14 +200,20 @@ class System:
         run_dir: folder of the lock, empty after a reboot.
         state_dir: folder of the markers.
         unit_dir: folder of the administrator's units.
+        passing_unit_dir: folder of units that are gone after a reboot.
     """
 
     def __init__(
-        self, run_dir: str = "/run/keaops", state_dir: str = "/var/lib/keaops", unit_dir: str = "/etc/systemd/system"
+        self,
+        run_dir: str = "/run/keaops",
+        state_dir: str = "/var/lib/keaops",
+        unit_dir: str = "/etc/systemd/system",
+        passing_unit_dir: str = "/run/systemd/system",
     ) -> None:
         self.run_dir = run_dir
         self.state_dir = state_dir
         self.unit_dir = unit_dir
+        self.passing_unit_dir = passing_unit_dir
 
     def run(self, argv: list[str], uid: int | None = None, gid: int | None = None, timeout: float = 120) -> Done:
         """Run a command, as another user if *uid* is given. Never raises for a failing command."""
@@ -266,30 +281,40 @@ class System:
         return KeaClient(UnixTransport(path, timeout)).command(command)
 
     def http(self, host: str, port: int, tls: bool, timeout: float = 5) -> str | None:
-        """None if something speaks HTTP (or TLS) there, else the reason why not.
+        """None if something speaks HTTP, or TLS, there, else the reason why not.
 
-        Any status counts, 401 included: this asks for a sign of life, not for permission.
+        Any status counts, 401 included, and so does a TLS server that wants a certificate: this asks for a sign of
+        life, not for permission.
         """
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        if tls:
-            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        return self._tls(host, port, timeout) if tls else self._plain_http(host, port, timeout)
+
+    @staticmethod
+    def _plain_http(host: str, port: int, timeout: float) -> str | None:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
         try:
             connection.request(
                 "POST", "/", body='{"command": "list-commands"}', headers={"Content-Type": "application/json"}
             )
             connection.getresponse()
-        except ssl.SSLError:
-            # A server that asks for a client certificate ends the handshake: alive.
-            return None if tls else "it speaks TLS"
         except (OSError, http.client.HTTPException) as exc:
             return getattr(exc, "strerror", None) or str(exc) or exc.__class__.__name__
         finally:
             connection.close()
         return None
+
+    @staticmethod
+    def _tls(host: str, port: int, timeout: float) -> str | None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with socket.create_connection((host, port), timeout) as plain, context.wrap_socket(plain):
+                return None
+        except ssl.SSLError as exc:
+            # Only a TLS server sends alerts; here, that it wants a certificate.
+            return None if "ALERT" in (exc.reason or "") else f"it does not speak TLS ({exc.reason or exc})"
+        except OSError as exc:
+            return exc.strerror or str(exc) or exc.__class__.__name__
 
     def read(self, path: str) -> bytes | None:
         """The content of *path*, or None if there is no such file."""
@@ -298,6 +323,35 @@ class System:
                 return handle.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def listing(self, path: str) -> list[str] | None:
+        """The sorted names of the files, and links to files, in the folder *path*; None if it is no folder."""
+        try:
+            return sorted(name for name in os.listdir(path) if not os.path.isdir(os.path.join(path, name)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def target(self, path: str) -> str | None:
+        """What the link *path* points to; None if there is nothing; raises OSError if it is no link."""
+        try:
+            return os.readlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def link(self, path: str, target: str) -> None:
+        """Have the link *path* point to *target*, in one step and down to the disk."""
+        name = os.path.basename(path)
+        temporary = name + ".new"
+        # Below a folder of the daemon's user: it could plant a link in place of this one.
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            os.symlink(target, temporary, dir_fd=folder)
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def stat(self, path: str) -> os.stat_result | None:
         """What the file system says about *path*, or None if there is no such file."""
@@ -379,7 +433,7 @@ def secrets_in(value: Any) -> list[str]:
         for key, item in value.items():
             if isinstance(item, (dict, list)):
                 found.extend(secrets_in(item))
-            elif _SECRET_KEY.match(str(key)) and isinstance(item, str) and item:
+            elif is_secret(key, item):
                 found.append(item)
     elif isinstance(value, list):
         for item in value:
@@ -428,6 +482,19 @@ def unix_socket(content: Any, key: str, default: str | None) -> str | None:
     return None
 
 
+def behind(content: Any, links: dict[str, str]) -> Any:
+    """*content* with its files named by what is behind *links* (path to absolute target), not through them."""
+    if isinstance(content, dict):
+        return {key: behind(item, links) for key, item in content.items()}
+    if isinstance(content, list):
+        return [behind(item, links) for item in content]
+    if isinstance(content, str):
+        for path, target in links.items():
+            if content == path or content.startswith(path + "/"):
+                return target + content[len(path) :]
+    return content
+
+
 def _section(content: Any, key: str) -> dict[str, Any]:
     section = content.get(key) if isinstance(content, dict) else None
     return section if isinstance(section, dict) else {}
@@ -453,6 +520,9 @@ def reason_in(lines: list[str]) -> str:
     causes = [text for text in errors if not _CONSEQUENCE.match(text)]
     if errors:
         return "; ".join(causes[:3] or errors[:1])
+    starts = important(lines, _NOT_STARTED)
+    if starts:
+        return "; ".join(starts[:2])
     rest = [line.strip() for line in lines if line.strip()]
     return "; ".join(rest[-3:])
 
@@ -572,12 +642,44 @@ class Unit:
         """Where our settings of the unit are kept."""
         return os.path.join(self._system.unit_dir, self.name + ".service.d", "keaops.conf")
 
-    def write_settings(self, text: str) -> None:
-        """Write our settings of the unit and have systemd read them; raises RestartFailed or OSError."""
-        self._system.make_folder(os.path.dirname(self.settings_path), 0o755)
-        temporary = self.settings_path + ".new"
-        self._system.write(temporary, text.encode("utf-8"), (os.geteuid(), os.getegid()), 0o644)
-        self._system.replace(temporary, self.settings_path)
+    def write_settings(self, text: str | None) -> None:
+        """Write our settings of the unit, or remove them, for its next start; raises RestartFailed or OSError."""
+        if text is None:
+            self._system.remove_for_good(self.settings_path)
+        else:
+            self._system.make_folder(os.path.dirname(self.settings_path), 0o755)
+            temporary = self.settings_path + ".new"
+            self._system.write(temporary, text.encode("utf-8"), (os.geteuid(), os.getegid()), 0o644)
+            self._system.replace(temporary, self.settings_path)
+        self._reload()
+
+    def try_settings(self, text: str, user: str, argv: list[str]) -> None:
+        """Have systemd run *argv* with these settings, in a unit of its own; raises Rejected or OSError.
+
+        Nothing else would tell before the daemon's next start, and that may be the host's next boot.
+        """
+        name = f"keaops-try-{self.name}"
+        path = os.path.join(self._system.passing_unit_dir, name + ".service")
+        service = [line for line in _section_lines(text, "Service") if not line.startswith("Restart")]
+        service += ["Type=oneshot", f"User={user}", "Environment=KEA_LOCKFILE_DIR=none", "ExecStart=" + " ".join(argv)]
+        log = LogTail(self._system, name, None)
+        try:
+            self._system.make_folder(self._system.passing_unit_dir, 0o755)
+            unit = "[Service]\n{}\n".format("\n".join(service))
+            self._system.write(path, unit.encode("utf-8"), (os.geteuid(), os.getegid()), 0o644)
+            self._reload()
+            done = self._system.run(["systemctl", "start", name], timeout=60)
+            if done.rc != 0:
+                lines = log.lines()
+                reason = reason_in(lines or done.text.splitlines())
+                what = f"this host cannot run {self.name} with the settings of its unit"
+                raise Rejected(f"{what}: {reason.rstrip('.')}. {UNTOUCHED}. {UNLOCK}", reason, lines)
+        finally:
+            self._system.remove(path)
+            self._system.run(["systemctl", "reset-failed", name], timeout=30)
+            self._reload()
+
+    def _reload(self) -> None:
         done = self._system.run(["systemctl", "daemon-reload"], timeout=150)
         if done.rc != 0:
             raise RestartFailed("systemctl daemon-reload failed", done.text)
@@ -618,6 +720,17 @@ class Unit:
 
     def _call(self, verb: str) -> Done:
         return self._system.run(["systemctl", verb, self.name], timeout=150)
+
+
+def _section_lines(text: str, name: str) -> list[str]:
+    """The settings in one section of a unit file."""
+    found, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("["):
+            inside = line.strip() == f"[{name}]"
+        elif inside and line.strip() and not line.startswith(("#", ";")):
+            found.append(line)
+    return found
 
 
 # --- lock, signals, separate process ---------------------------------------------------------------------------------
@@ -736,6 +849,7 @@ class Wanted(NamedTuple):
     start_timeout: float
     gate_ha_states: list[str]
     watch_files: list[str]
+    links: dict[str, str]
     run_id: str | None
     lock_timeout: float
 
@@ -754,6 +868,7 @@ class Before(NamedTuple):
     ha: dict[str, Any] | None
     missing: list[str]
     settings: str | None
+    links: dict[str, str | None]
 
 
 class Fallback(NamedTuple):
@@ -834,22 +949,29 @@ class Transaction:
                 raise NotInstalled(f"cannot configure {wanted.daemon.name} on this host: {text}")
             self.warnings.append(f"check mode cannot try the configuration here yet: {text}")
             return self._result("start", reasons, diff, before)
+        if not check_mode:
+            self._find_targets()
         if action in ("start", "restart"):
             candidate = wanted.path + CANDIDATE_SUFFIX
             if check_mode:
                 candidate += f"-{os.getpid()}"
             try:
                 with self._timed("check"):
-                    self._check(candidate)
+                    self._check(before, candidate, check_mode)
                 if not check_mode:
-                    self._settle_unit(before)
                     self._apply(before, candidate)
             finally:
                 self.system.remove(candidate)
-        elif action != "none" and not check_mode:
-            self._settle_unit(before)
-            if not self._modes_right(before):
-                self.system.own(wanted.path, self._owner, wanted.mode)
+        elif action != "none":
+            if self._settings_wrong(before) and before.unit.running:
+                self.warnings.append(
+                    f"the new settings of {wanted.unit} are in force from its next start on; this run does not restart "
+                    "it for them"
+                )
+            if not check_mode:
+                self._settle_unit(before)
+                if not self._modes_right(before):
+                    self.system.own(wanted.path, self._owner, wanted.mode)
         if not check_mode and self._boot_wrong(before):
             self.unit.set_boot(bool(wanted.enabled))
         return self._result(action, reasons, diff, before)
@@ -861,6 +983,7 @@ class Transaction:
         info = system.stat(wanted.path)
         # Our own file, byte by byte, needs no parsing: that is most of the time of a run without changes.
         content = wanted.content if data == self.text else parsed(data)
+        settings = system.read(self.unit.settings_path)
         state = self.unit.state()
         ha: dict[str, Any] | None = None
         problem: str | None = f"its unit is {state.active}"
@@ -878,7 +1001,8 @@ class Transaction:
             problem=problem,
             ha=ha,
             missing=self._missing(state),
-            settings=(system.read(self.unit.settings_path) or b"").decode("utf-8", "replace"),
+            settings=None if settings is None else settings.decode("utf-8", "replace"),
+            links=self._present_links(),
         )
 
     def _missing(self, state: UnitState) -> list[str]:
@@ -909,9 +1033,10 @@ class Transaction:
             reasons.append("the configuration differs")
         elif before.marker.get("digest") != self.digest:
             reasons.append("the configuration in place was never proven to serve")
-        elif before.marker.get("files", {}) != self._files():
+        reasons.extend(f"the files behind {path} change" for path in self._links_changed(before))
+        if not reasons and before.marker.get("files", {}) != self._files():
             reasons.append("a file it uses has changed")
-        elif before.problem:
+        if not reasons and before.problem:
             reasons.append(f"the daemon does not serve: {before.problem}")
         if reasons:
             return ("restart" if before.unit.running else "start"), reasons
@@ -935,21 +1060,19 @@ class Transaction:
                 f"It is a {describe(before.ha)}. Nothing was touched. Mend the pair first, then run again"
             )
 
-    def _check(self, candidate: str) -> None:
-        """Have the real daemon read the candidate, as the user it runs as."""
+    def _check(self, before: Before, candidate: str, check_mode: bool) -> None:
+        """Have the real daemon read the candidate, as the user it runs as, and systemd start it with new settings."""
         wanted = self.wanted
-        try:
-            self.system.write(candidate, self.text, self._owner, wanted.mode)
-        except OSError as exc:
-            raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
+        text, hooks = self._trial(before)
+        self._write_candidate(candidate, text)
         owner = (self.system.uid(wanted.user) or 0, self.system.gid(wanted.group) or 0)
         with self.unit.folders(owner):
-            for option in ["-t", "-T"] if wanted.test_hooks else ["-t"]:
+            for option in ["-t", "-T"] if hooks else ["-t"]:
                 done = self.system.run([wanted.executable, option, candidate], uid=owner[0], gid=owner[1])
                 if done.rc == 0 or (option == "-T" and FALSE_ALARM in done.text):
                     continue
                 lines = [
-                    in_words(line, candidate, self.text, "the new file").replace(candidate, "the new file")
+                    in_words(line, candidate, text, "the new file").replace(candidate, "the new file")
                     for line in done.text.splitlines()
                     if line.strip()
                 ]
@@ -960,6 +1083,39 @@ class Transaction:
                     reason,
                     lines[-50:],
                 )
+        if check_mode:
+            return
+        if self._settings_wrong(before):
+            self._try_settings()
+        if text != self.text:
+            self._write_candidate(candidate, self.text)
+
+    def _trial(self, before: Before) -> tuple[bytes, bool]:
+        """The text the daemon is to check, and whether with its hooks, which load the files behind links.
+
+        The links still point to the old files, or nowhere: the text names the new files themselves.
+        """
+        targets, hooks = {}, self.wanted.test_hooks
+        for path, target in self.wanted.links.items():
+            full = _full_target(path, target)
+            if self.system.exists(full):
+                targets[path] = full
+            elif not self.system.exists(path):
+                hooks = False
+                self.warnings.append(
+                    f"check mode cannot try the configuration with its hooks yet: there is no {full}, nor anything "
+                    f"behind {path}"
+                )
+        if all(before.links[path] == self.wanted.links[path] for path in targets):
+            return self.text, hooks
+        content = behind(self.wanted.content, targets)
+        return render(content, self.wanted.header).encode("utf-8"), hooks
+
+    def _write_candidate(self, candidate: str, text: bytes) -> None:
+        try:
+            self.system.write(candidate, text, self._owner, self.wanted.mode)
+        except OSError as exc:
+            raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
     def _apply(self, before: Before, candidate: str) -> None:
         """Replace, restart, prove; on any failure put the old state back."""
@@ -967,13 +1123,9 @@ class Transaction:
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
-            try:
-                with self._timed("replace"):
-                    self._keep(before, fallback)
-                    self.system.replace(candidate, self.wanted.path)
-                    replaced = True
-            except OSError as exc:
-                raise ReplaceFailed(f"cannot replace {self.wanted.path}: {exc.strerror or exc}", str(exc)) from None
+            with self._timed("replace"):
+                self._replace(before, fallback, candidate)
+            replaced = True
             files = self._files()
             with self._timed("restart"):
                 self.unit.restart()
@@ -988,9 +1140,36 @@ class Transaction:
                 error.message += ". " + UNTOUCHED
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
-            self._roll_back(error, fallback, before.unit.running)
+            self._roll_back(error, fallback, before)
+            if self._settings_wrong(before) or _NOT_STARTED.search(error.reason):
+                error.message += f". {UNLOCK}"
             raise error from exc
         self._write_marker(files)
+
+    def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
+        """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""
+        undo: list[Callable[[], None]] = []
+        what = self.wanted.path
+        try:
+            self._keep(before, fallback)
+            if self._settings_wrong(before):
+                what = self.unit.settings_path
+                undo.append(lambda: self.unit.write_settings(before.settings))
+                self.unit.write_settings(self.wanted.unit_settings)
+            for path, target in self.wanted.links.items():
+                if before.links[path] != target:
+                    what = path
+                    undo.append(lambda path=path: self._set_link(path, before.links[path]))
+                    self._set_link(path, target)
+            what = self.wanted.path
+            self.system.replace(candidate, self.wanted.path)
+        except Exception as exc:
+            for step in reversed(undo):
+                with contextlib.suppress(OSError, ApplyError):
+                    step()
+            if isinstance(exc, OSError):
+                raise ReplaceFailed(f"cannot replace {what}: {exc.strerror or exc}", str(exc)) from None
+            raise
 
     def _fallback(self, before: Before) -> Fallback:
         """The configuration to return to: rather one that was proven than one that merely lies there."""
@@ -1022,46 +1201,65 @@ class Transaction:
             self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
             self.system.replace(temporary, self._previous_path)
 
-    def _roll_back(self, error: ApplyError, fallback: Fallback, was_running: bool) -> None:
+    def _roll_back(self, error: ApplyError, fallback: Fallback, before: Before) -> None:
         """Put the old state back and say in *error* how that went."""
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         name = self.wanted.unit
-        if fallback.kind == "same":
-            error.rolled_back = False
+        links = self._links_back(before)
+        settings = self._settings_wrong(before)
+        error.rolled_back = False
+        if fallback.kind == "same" and not links and not settings:
             error.message += (
                 ". There is no other configuration to return to, as the one in place is the same. "
                 f"See journalctl -u {name}"
             )
             return
-        error.rolled_back = False
+        done = []
         with self._timed("roll_back"):
             try:
-                if fallback.data is None:
-                    self.system.remove_for_good(self.wanted.path)
-                    done = "The new file was removed, as there was none before"
-                else:
-                    temporary = self.wanted.path + CANDIDATE_SUFFIX
-                    self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
-                    self.system.replace(temporary, self.wanted.path)
-                    done = "The previous configuration was put back"
-                if not was_running:
+                done.extend(self._configuration_back(fallback))
+                for path, target in links.items():
+                    self._set_link(path, target)
+                    done.append(
+                        f"the link {path} was removed, as there was none before"
+                        if target is None
+                        else f"the files behind {path} are those in {target} again"
+                    )
+                if settings:
+                    self.unit.write_settings(before.settings)
+                    done.append("the previous settings of its unit were put back")
+                told = "; ".join(done)
+                told = told[0].upper() + told[1:]
+                if not before.unit.running:
                     self.unit.stop()
                     error.rolled_back = True
-                    error.message += f". {done} and {name} is stopped, as it was before"
+                    error.message += f". {told} and {name} is stopped, as it was before"
                     return
                 self.unit.restart()
-                self._wait_serving(parsed(fallback.data))
+                self._wait_serving(self.wanted.content if fallback.kind == "same" else parsed(fallback.data))
                 error.rolled_back = True
-                error.message += f". {done} and {name} serves again"
+                error.message += f". {told} and {name} serves again"
             except (ApplyError, OSError) as exc:
-                second = exc if isinstance(exc, ApplyError) else ApplyError("cannot put the old file back", str(exc))
+                second = exc if isinstance(exc, ApplyError) else ApplyError("cannot put the old state back", str(exc))
                 if not isinstance(exc, OSError):
-                    self._explain(second, log, fallback.data or b"", "the previous file")
+                    self._explain(second, log, fallback.data or self.text, "the previous file")
                 error.log = error.log + ["--- roll-back ---"] + second.log
                 error.message += (
                     f". THE ROLL-BACK FAILED TOO: {_sentence(second)}. This daemon does not serve on this host; see "
                     f"journalctl -u {name}. The previous configuration is in {self._previous_path}"
                 )
+
+    def _configuration_back(self, fallback: Fallback) -> list[str]:
+        """Put the old configuration back; returns what was done, in words."""
+        if fallback.kind == "same":
+            return []
+        if fallback.data is None:
+            self.system.remove_for_good(self.wanted.path)
+            return ["the new file was removed, as there was none before"]
+        temporary = self.wanted.path + CANDIDATE_SUFFIX
+        self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
+        self.system.replace(temporary, self.wanted.path)
+        return ["the previous configuration was put back"]
 
     def _explain(self, error: ApplyError, log: LogTail, document: bytes, name: str) -> None:
         """Add the daemon's own words about *document* to *error*."""
@@ -1150,8 +1348,9 @@ class Transaction:
         status = reply.arguments or {}
         if pid and status.get("pid") not in (None, pid):
             return f"process {status.get('pid')} answers on {path}, not {pid}"
-        self._ha = normalise(status)
-        if uses_ha(content, key) and not self._ha.get("ha"):
+        expected = uses_ha(content, key)
+        self._ha = normalise(status, ha_expected=expected)
+        if expected and not self._ha.get("ha"):
             return (
                 "it answers without high availability although its configuration asks for it: its hooks are not loaded "
                 "and it serves no client"
@@ -1189,25 +1388,83 @@ class Transaction:
         return self.wanted.enabled is not None and before.unit.at_boot != self.wanted.enabled
 
     def _settings_wrong(self, before: Before) -> bool:
-        return self.wanted.unit_settings is not None and before.settings != self.wanted.unit_settings
+        return self.wanted.unit_settings is not None and (before.settings or "") != self.wanted.unit_settings
+
+    def _try_settings(self) -> None:
+        wanted = self.wanted
+        try:
+            self.unit.try_settings(wanted.unit_settings or "", wanted.user, [wanted.executable, "-v"])
+        except OSError as exc:
+            what = f"cannot write {exc.filename}: {exc.strerror or exc}"
+            raise ReplaceFailed(f"{what}. {UNTOUCHED}", str(exc)) from None
 
     def _settle_unit(self, before: Before) -> None:
         """Give the unit its settings. A running daemon goes on: they are about its next start."""
         if not self._settings_wrong(before):
             return
+        self._try_settings()
         try:
-            self.unit.write_settings(self.wanted.unit_settings or "")
+            self.unit.write_settings(self.wanted.unit_settings)
         except OSError as exc:
             path = self.unit.settings_path
             raise ReplaceFailed(f"cannot write {path}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
+    def _present_links(self) -> dict[str, str | None]:
+        try:
+            return {path: self.system.target(path) for path in self.wanted.links}
+        except OSError as exc:
+            raise BadInput(
+                f"{exc.filename} cannot be switched to another target, as it is no link ({exc.strerror}). "
+                f"Move it away. {UNTOUCHED}"
+            ) from None
+
+    def _find_targets(self) -> None:
+        for path, target in self.wanted.links.items():
+            if not self.system.exists(_full_target(path, target)):
+                raise BadInput(
+                    f"{path} cannot be switched to {target}: there is no {_full_target(path, target)}. Make it first. "
+                    f"{UNTOUCHED}"
+                )
+
+    def _proven_target(self, before: Before, path: str) -> str | None:
+        """What *path* pointed to when the daemon was last proven to serve, as far as that is known."""
+        return before.marker.get("links", {}).get(path, before.links[path])
+
+    def _links_changed(self, before: Before) -> list[str]:
+        """The links that shall point elsewhere, or do so already but not since the daemon's start."""
+        return [
+            path
+            for path, target in self.wanted.links.items()
+            if before.links[path] != target or self._proven_target(before, path) != target
+        ]
+
+    def _links_back(self, before: Before) -> dict[str, str | None]:
+        """Where each link goes when the new files fail: rather to what was proven than to what was merely there."""
+        back = {}
+        for path, target in self.wanted.links.items():
+            proven, found = self._proven_target(before, path), before.links[path]
+            if proven not in (None, target) and self.system.exists(_full_target(path, proven)):
+                back[path] = proven
+            elif found != target:
+                back[path] = found
+        return back
+
+    def _set_link(self, path: str, target: str | None) -> None:
+        if target is None:
+            self.system.remove_for_good(path)
+        else:
+            self.system.link(path, target)
+
     def _files(self) -> dict[str, str]:
         """Fingerprints of the files the daemon reads at its start only."""
-        found = {}
-        for path in self.wanted.watch_files:
-            data = self.system.read(path)
-            found[path] = "absent" if data is None else hashlib.sha256(data).hexdigest()
-        return found
+        return {path: self._fingerprint(path) for path in self.wanted.watch_files}
+
+    def _fingerprint(self, path: str) -> str:
+        names = self.system.listing(path)
+        if names is not None:
+            return digest_of([[name, self._fingerprint(os.path.join(path, name))] for name in names])
+        data = self.system.read(path)
+        return "absent" if data is None else hashlib.sha256(data).hexdigest()
 
     def _read_marker(self) -> dict[str, Any]:
         return read_marker(self.system, self.wanted.daemon.name)
@@ -1217,6 +1474,7 @@ class Transaction:
         note = {
             "digest": self.digest,
             "files": files,
+            "links": self.wanted.links,
             "time": int(self.system.epoch()),
             "kea_version": version.out.strip() or None,
             "run_id": self.wanted.run_id,
@@ -1250,6 +1508,10 @@ class Transaction:
                 for owner, mode in ((before.owner or (0, 0), before.mode or 0), (self._owner, self.wanted.mode))
             )
             parts.append((f"{path} (permissions{' only' if action == 'permissions' else ''})", now, then))
+        for path in self._links_changed(before):
+            target = self.wanted.links[path]
+            old = before.links[path] if before.links[path] != target else self._proven_target(before, path)
+            parts.append((path, f"{old or '(nothing)'}\n", f"{target}\n"))
         if self._settings_wrong(before):
             parts.append((self.unit.settings_path, before.settings or "", self.wanted.unit_settings or ""))
         if self._boot_wrong(before):
@@ -1288,19 +1550,27 @@ class Transaction:
             self.seconds[stage] = self.seconds.get(stage, 0) + self.system.now() - start
 
 
+def _full_target(path: str, target: str) -> str:
+    """The absolute path of what the link *path* points to."""
+    return os.path.join(os.path.dirname(path), target)
+
+
 def read_marker(system: System, daemon: str) -> dict[str, Any]:
     """What is known of the last configuration of *daemon* that was proven to serve; empty if nothing is."""
     content = parsed(system.read(os.path.join(system.state_dir, daemon + ".json")))
     return content if isinstance(content, dict) else {}
 
 
-def ha_state(system: System, path: str | None) -> dict[str, Any] | None:
-    """The normalised HA state of the daemon behind the UNIX socket *path*, or None if it does not answer."""
+def ha_state(system: System, path: str | None, expected: bool = False) -> dict[str, Any] | None:
+    """The normalised HA state of the daemon behind the UNIX socket *path*, or None if it does not answer.
+
+    *expected* says whether its configuration asks for high availability; without its hooks it then serves nobody.
+    """
     try:
         reply = system.api(path, "status-get") if path else None
     except KeaApiError:
         return None
-    return normalise(reply.arguments or {}) if reply and reply.result == 0 else None
+    return normalise(reply.arguments or {}, ha_expected=expected) if reply and reply.result == 0 else None
 
 
 def _sentence(error: ApplyError) -> str:

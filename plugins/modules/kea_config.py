@@ -16,8 +16,9 @@ description:
   - "The steps: take the lock of the host, compare, have the real daemon check the new file as its own user, keep the
     old file, replace it atomically, restart, and wait until the daemon truly serves. That is: the same process stays
     alive, its API answers, its hooks are loaded, and its high availability state is one of O(wait_ha_states)."
-  - When the new configuration fails after it was put in place, the old file is put back, the old service is started
-    again, and the module fails with the daemon's own reason and says whether the roll-back succeeded.
+  - When the new configuration fails after it was put in place, the old file, O(links) and O(unit_settings) are put
+    back, the old service is started again, and the module fails with the daemon's own reason and says whether the
+    roll-back succeeded.
   - The transaction runs in a process of its own. A connection or controller that goes away in the middle does not
     stop it.
   - Only a different meaning is a change. White space, comments, the order of keys and O(header) are not.
@@ -72,7 +73,9 @@ options:
   unit_settings:
     description:
       - Text of a drop-in file C(keaops.conf) for the unit, such as when it is started again. Left alone if omitted.
-      - A change of it alone does not restart the daemon, as it is about the next start.
+      - A change of it alone does not restart the daemon, as it is about the next start. The module warns of that.
+      - Before they are put in place, systemd starts the program once with new settings in a unit of its own, so that
+        settings this host cannot grant are refused now, and not at the next boot.
     type: str
   executable:
     description: The daemon's program.
@@ -137,9 +140,21 @@ options:
     description:
       - Files the daemon reads at its start only, such as password files, certificates and keys. A change of one is a
         reason to restart.
+      - A folder stands for all files in it, but not for those in folders below it.
     type: list
     elements: path
     default: []
+  links:
+    description:
+      - Symlinks that are switched with the configuration, each with the target it shall have.
+      - "Name certificates in O(content) through such a link: a new set of files is then a new target. It comes into
+        force in one step, right before the restart, and the old target is put back when the daemon fails with the new
+        one. A link that was not there is made, and removed again."
+      - A target is a name beside the link, or an absolute path. It must exist, except in check mode.
+      - The daemon checks the configuration with the files behind the new targets.
+      - Name the files in O(watch_files), too, so that another content behind the same target is noticed.
+    type: dict
+    default: {}
   run_id:
     description: Any text that names this run, shown to a run that finds the lock taken and kept in the marker file.
     type: str
@@ -181,6 +196,15 @@ EXAMPLES = r"""
     gate_ha_states: [hot-standby, partner-down]
     wait_ha_states: [hot-standby]
     ha_timeout: 60
+  become: true
+
+- name: Serve with a new certificate, in /etc/kea/tls/4
+  keaops.kea.kea_config:
+    daemon: dhcp4
+    content: "{{ rendered }}" # names /etc/kea/tls/current/cert.pem and key.pem
+    links:
+      /etc/kea/tls/current: "4"
+    watch_files: [/etc/kea/tls/current/cert.pem, /etc/kea/tls/current/key.pem]
   become: true
 
 - name: Run no Control Agent
@@ -251,6 +275,8 @@ log:
   sample: ["2026-11-23 20:01:02.003 FATAL [kea-dhcp4.dhcp4/263.1] DHCP4_INIT_FAIL failed to initialize Kea server: ..."]
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keaops.kea.plugins.module_utils import _apply
 
@@ -263,6 +289,18 @@ class QuietModule(AnsibleModule):
         self.log("daemon={} state={}".format(self.params["daemon"], self.params["state"]))
 
 
+def check_link(path, target):
+    """Raise BadInput if one entry of the option links makes no sense."""
+    if not os.path.isabs(path) or path != os.path.normpath(path):
+        raise _apply.BadInput(f"links: '{path}' is not an absolute path; write for example /etc/kea/tls/current")
+    name = isinstance(target, str) and "/" not in target and target not in ("", ".", "..")
+    if not name and not os.path.isabs(str(target)):
+        raise _apply.BadInput(
+            f"links: the target '{target}' of {path} is neither a name beside it nor an absolute path; write for "
+            "example '2', in quotes"
+        )
+
+
 def wanted_from(params):
     """Return what the module's parameters ask for; raises ApplyError."""
     daemon = _apply.DAEMONS[params["daemon"]]
@@ -272,6 +310,8 @@ def wanted_from(params):
         raise _apply.BadInput("mode '{}' is not octal; write for example '0640'".format(params["mode"])) from None
     if daemon.api != "unix" and (params["wait_ha_states"] or params["gate_ha_states"]):
         raise _apply.BadInput(f"wait_ha_states and gate_ha_states make no sense for {daemon.name}")
+    for path, target in params["links"].items():
+        check_link(path, target)
     return _apply.Wanted(
         daemon=daemon,
         content=params["content"] or {},
@@ -292,6 +332,7 @@ def wanted_from(params):
         start_timeout=params["start_timeout"],
         gate_ha_states=params["gate_ha_states"],
         watch_files=sorted(params["watch_files"]),
+        links=params["links"],
         run_id=params["run_id"],
         lock_timeout=params["lock_timeout"],
     )
@@ -332,6 +373,7 @@ def argument_spec():
         "start_timeout": {"type": "int", "default": 30},
         "gate_ha_states": {"type": "list", "elements": "str", "default": []},
         "watch_files": {"type": "list", "elements": "path", "default": []},
+        "links": {"type": "dict", "default": {}},
         "run_id": {"type": "str"},
         "lock_timeout": {"type": "int", "default": 0},
     }

@@ -32,13 +32,13 @@ class Host(_apply.System):
     """Plays systemd, the journal, a Kea daemon and the clock.
 
     How a daemon fares with a configuration is written into that configuration, as ``user-context: {fate: ...}``; see
-    ``FATES``.
+    ``FATES``, or into the file that ``user-context: {certificate: path}`` names, when the daemon starts.
     """
 
     def __init__(self, folder):
         self.etc = folder / "etc"
         self.etc.mkdir()
-        super().__init__(str(folder / "run"), str(folder / "state"), str(folder / "units"))
+        super().__init__(str(folder / "run"), str(folder / "state"), str(folder / "units"), str(folder / "passing"))
         self.path = str(self.etc / "kea-dhcp4.conf")
         self.executable = str(folder / "kea-dhcp4")
         with open(self.executable, "w", encoding="utf-8"):
@@ -53,6 +53,8 @@ class Host(_apply.System):
         self.condition = True
         self.restart_rc = 0
         self.broken = self.doomed = False
+        self.loaded = None
+        self.locked = self.unlockable = ""
         self.journal = []
         self.systemd = True
         self.users = True
@@ -70,9 +72,18 @@ class Host(_apply.System):
         data = self.read(self.path)
         return None if data is None else _jsonc.loads(data.decode("utf-8"))
 
+    def certificates(self, *generations):
+        """Have folders 1, 2 ... lie there, each with a certificate that decides how the daemon fares with it."""
+        for number, fate in enumerate(generations, 1):
+            folder = self.etc / "tls" / str(number)
+            folder.mkdir(parents=True)
+            (folder / "cert.pem").write_text(fate)
+        return str(self.etc / "tls" / "current")
+
     def start(self):
         """Have the daemon run with what lies there."""
         self.running = self.live() if self.condition else None
+        self.loaded = self.certificate_fate(self.running)
         self.since = self.clock
         self.doomed = self.broken
         self.pid += 1
@@ -99,18 +110,27 @@ class Host(_apply.System):
         """Everything on the disk, with owner and mode."""
         found = {}
         for top in (str(self.etc), self.run_dir, self.state_dir, self.unit_dir):
-            for folder, _folders, names in os.walk(top):
-                for name in names:
-                    path = os.path.join(folder, name)
-                    found[path] = (self.read(path), os.stat(path).st_mode, os.stat(path).st_uid)
+            for folder, folders, names in os.walk(top):
+                for path in (os.path.join(folder, name) for name in folders + names):
+                    if os.path.islink(path):
+                        found[path] = os.readlink(path)
+                    elif os.path.isfile(path):
+                        found[path] = (self.read(path), os.stat(path).st_mode, os.stat(path).st_uid)
         return found
 
     # systemd and the daemon
 
+    def certificate_fate(self, content):
+        """What the file says that *content* names; None without one."""
+        context = next(iter((content or {"": {}}).values())).get("user-context", {})
+        if "certificate" not in context:
+            return None
+        return (self.read(context["certificate"]) or b"dies").decode("utf-8")
+
     def fate(self):
         """How the running daemon fares."""
         context = next(iter((self.running or {"": {}}).values())).get("user-context", {})
-        fate = context.get("fate", "serves")
+        fate = self.loaded or context.get("fate", "serves")
         assert fate in FATES
         return "dies" if self.doomed else fate
 
@@ -150,6 +170,8 @@ class Host(_apply.System):
         assert os.stat(argv[2]).st_mode & 0o777 == 0o640
         content = _jsonc.loads(self.read(argv[2]).decode("utf-8"))
         fate = next(iter(content.values())).get("user-context", {}).get("fate")
+        if argv[1] == "-T":
+            fate = self.certificate_fate(content) or fate
         if argv[1] == "-t" and fate == "refused":
             line = "2026-11-24 00:13:38.605 ERROR [kea-dhcp4.dhcp4/704.1402] DHCP4_PARSER_FAIL the pool is bad (%s:3:7)"
             return _apply.Done(1, line % argv[2], "")
@@ -163,6 +185,8 @@ class Host(_apply.System):
 
     def _systemctl(self, argv):
         verb = argv[1]
+        if verb == "start":
+            return self._try_unit(argv[2])
         if verb == "show":
             if "RuntimeDirectory" in argv[-1]:
                 return _apply.Done(0, "", "")
@@ -178,6 +202,10 @@ class Host(_apply.System):
             }
             return _apply.Done(0, "".join("{}={}\n".format(*item) for item in state.items()), "")
         if verb == "restart":
+            if self.locked and self.locked in (self.settings() or ""):
+                self.running, self.loaded = None, None
+                self.journal.append("kea-dhcp4-server.service: Main process exited, code=exited, status=226/NAMESPACE")
+                return _apply.Done(0, "", "")
             if self.restart_rc:
                 return _apply.Done(self.restart_rc, "", "Job for kea-dhcp4-server.service failed.")
             self.start()
@@ -194,6 +222,22 @@ class Host(_apply.System):
         if verb == "cat":
             return _apply.Done(0, "[Unit]\nConditionFileNotEmpty=/etc/kea/kea-api-password\n", "")
         return _apply.Done(0, "", "")
+
+    def _try_unit(self, name):
+        text = self.read(os.path.join(self.passing_unit_dir, name + ".service")).decode("utf-8")
+        assert "Type=oneshot\nUser=_kea\n" in text and f"ExecStart={self.executable} -v\n" in text
+        assert "Restart=" not in text and "[Unit]" not in text
+        if self.unlockable and self.unlockable in text:
+            self.journal.append(
+                f"{name}.service: Failed at step NAMESPACE spawning /usr/sbin/kea-dhcp4: No such device"
+            )
+            return _apply.Done(1, "", f"Job for {name}.service failed.")
+        return _apply.Done(0, "", "")
+
+    def settings(self):
+        """The text of the unit's drop-in; None without one."""
+        data = self.read(os.path.join(self.unit_dir, "kea-dhcp4-server.service.d", "keaops.conf"))
+        return None if data is None else data.decode("utf-8")
 
     def api(self, path, command, timeout=5):
         active, _sub, pid, _restarts = self.unit()
@@ -231,8 +275,8 @@ class Host(_apply.System):
         self.clock += seconds
 
 
-def config(lifetime=4000, fate=None, ha=True):
-    """A configuration of the DHCPv4 server."""
+def config(lifetime=4000, fate=None, ha=True, certificate=None):
+    """A configuration of the DHCPv4 server; *certificate* is the path of a file that decides how it fares."""
     section = {"valid-lifetime": lifetime, "control-socket": {"socket-type": "unix", "socket-name": "/run/kea/x"}}
     if ha:
         relationship = {"this-server-name": "server1", "mode": "hot-standby"}
@@ -242,4 +286,6 @@ def config(lifetime=4000, fate=None, ha=True):
         ]
     if fate:
         section["user-context"] = {"fate": fate}
+    if certificate:
+        section["user-context"] = {"certificate": certificate}
     return {"Dhcp4": section}

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import signal
+import socket
+import ssl
+import subprocess
+import threading
 import time
 
 import pytest
@@ -78,6 +83,21 @@ def test_unix_socket_of_every_dialect(section, expected):
     assert _apply.unix_socket({"Dhcp4": section}, "Dhcp4", "/run/kea/kea4-ctrl-socket") == expected
 
 
+def test_behind_names_files_by_what_the_links_point_to():
+    content = {
+        "a": ["/etc/kea/tls/current/cert.pem", {"b": "/etc/kea/tls/current"}],
+        "c": "/etc/kea/tls/current2/x",
+        "d": 1,
+        "/etc/kea/tls/current": True,
+    }
+    assert _apply.behind(content, {"/etc/kea/tls/current": "/etc/kea/tls/3"}) == {
+        "a": ["/etc/kea/tls/3/cert.pem", {"b": "/etc/kea/tls/3"}],
+        "c": "/etc/kea/tls/current2/x",
+        "d": 1,
+        "/etc/kea/tls/current": True,
+    }
+
+
 # --- words
 
 
@@ -103,6 +123,21 @@ def test_reason_of_consequences_alone_is_the_first_without_the_place_in_boost():
 def test_reason_without_errors_is_the_last_words():
     assert _apply.reason_in(["a", "b", "", "c", "d"]) == "b; c; d"
     assert _apply.reason_in([]) == ""
+
+
+def test_reason_of_a_process_that_systemd_could_not_start():
+    lines = [
+        "Started kea-dhcp4-server.service - Kea IPv4 DHCP daemon.",
+        "kea-dhcp4-server.service: Failed to set up mount namespacing: /run/systemd/unit-root/proc: Permission denied",
+        "kea-dhcp4-server.service: Failed at step NAMESPACE spawning /usr/sbin/kea-dhcp4: Permission denied",
+        "kea-dhcp4-server.service: Main process exited, code=exited, status=226/NAMESPACE",
+        "kea-dhcp4-server.service: Failed with result 'exit-code'.",
+        "kea-dhcp4-server.service: Scheduled restart job, restart counter is at 1.",
+    ]
+    assert _apply.reason_in(lines) == "; ".join(lines[1:3])
+    # A daemon that ended by itself has said more than systemd knows.
+    ended = ["bad things", "kea-dhcp4-server.service: Main process exited, code=exited, status=1/FAILURE", "Failed."]
+    assert _apply.reason_in(ended) == "; ".join(ended)
 
 
 def test_line_numbers_become_the_line_itself_but_not_a_secret_one():
@@ -172,6 +207,50 @@ def test_own_refuses_a_link(system, tmp_path):
     (tmp_path / "victim").write_text("x")
     with pytest.raises(OSError):
         system.own(str(tmp_path / "link"), OWNER, 0o777)
+
+
+def test_link_is_made_switched_and_read(system, tmp_path):
+    path = str(tmp_path / "current")
+    assert system.target(path) is None
+    (tmp_path / "current.new").symlink_to("rest of a killed run")
+    for target in ("1", "2", "/elsewhere"):
+        system.link(path, target)
+        assert system.target(path) == os.readlink(path) == target
+    assert os.listdir(str(tmp_path)) == ["current"]
+    assert system.target(str(tmp_path / "missing" / "current")) is None
+
+
+def test_link_is_never_missing_while_it_is_switched(system, tmp_path, monkeypatch):
+    path = str(tmp_path / "current")
+    system.link(path, "1")
+    seen = []
+    for name in ("symlink", "replace", "fsync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *args, real=real, **more: (seen.append(os.readlink(path)), real(*args, **more))[1]
+        )
+    system.link(path, "2")
+    assert seen == ["1", "1", "2"]
+
+
+def test_link_takes_neither_a_folder_for_a_link_nor_a_link_for_its_folder(system, tmp_path):
+    (tmp_path / "real" / "current").mkdir(parents=True)
+    (tmp_path / "planted").symlink_to("real")
+    for path in ("real/current", "planted/other"):
+        with pytest.raises(OSError):
+            system.link(str(tmp_path / path), "1")
+    assert (tmp_path / "real" / "current").is_dir() and not (tmp_path / "real" / "other").exists()
+    with pytest.raises(OSError):
+        system.target(str(tmp_path / "real" / "current"))
+
+
+def test_listing_of_a_folder(system, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b").write_text("")
+    (tmp_path / "a").symlink_to("nowhere")
+    (tmp_path / "c").symlink_to("folder")
+    assert system.listing(str(tmp_path)) == ["a", "b"]
+    assert system.listing(str(tmp_path / "b")) is None and system.listing(str(tmp_path / "missing")) is None
 
 
 # --- commands
@@ -330,6 +409,58 @@ def test_http_takes_any_status_for_life(system):
     assert "refused" in system.http("127.0.0.1", port, tls=False)
 
 
+@pytest.fixture
+def tls_server(tmp_path):
+    """A server that wants certificates, as the agent does; returns its port."""
+    key, cert = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert]
+    subprocess.run([*command, "-subj", "/CN=test", "-days", "2"], check=True, capture_output=True)
+
+    def start(version):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        context.load_verify_locations(cert)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = context.maximum_version = version
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                context.wrap_socket(listener.accept()[0], server_side=True).close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return listener.getsockname()[1]
+
+    listeners = []
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_http_takes_a_server_that_wants_a_certificate_for_life(system, tls_server, version):
+    assert system.http("127.0.0.1", tls_server(version), tls=True) is None
+
+
+def test_http_tells_tls_from_none(system, tls_server):
+    """An old agent that still runs without TLS is not the one that was started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection = listener.accept()[0]
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert "it does not speak TLS" in system.http("127.0.0.1", listener.getsockname()[1], tls=True)
+        thread.join()
+    assert system.http("127.0.0.1", tls_server(ssl.TLSVersion.TLSv1_3), tls=False)
+    assert "refused" in system.http("127.0.0.1", 1, tls=True)
+
+
 def test_marker_that_is_damaged_counts_as_none(system):
     assert _apply.read_marker(system, "dhcp4") == {}
     os.makedirs(system.state_dir)
@@ -355,3 +486,5 @@ def test_ha_state_of_a_daemon_that_does_not_answer(tmp_path):
     assert _apply.ha_state(host, None) is None
     host.converge(config())
     assert _apply.ha_state(host, "/run/kea/x")["state"] == "hot-standby"
+    host.running = config(fate="zombie")
+    assert _apply.ha_state(host, "/run/kea/x", expected=True)["serving"] is False

@@ -133,7 +133,86 @@ def test_unit_settings_alone_do_not_restart(host):
 def test_unit_settings_are_there_before_the_restart(host):
     run(host, config(), unit_settings="[Service]\n")
     verbs = [command[1] for command in host.commands if command[0] == "systemctl" and command[1] != "show"]
-    assert verbs == ["daemon-reload", "reset-failed", "restart"]
+    tried = ["daemon-reload", "start", "reset-failed", "daemon-reload"]
+    assert verbs == [*tried, "daemon-reload", "reset-failed", "restart"]
+    assert os.listdir(host.passing_unit_dir) == []
+
+
+def test_unit_settings_alone_warn_that_they_wait(host):
+    host.converge(config())
+    for check in (True, False):
+        warnings = run(host, config(), check=check, unit_settings="[Service]\n")["warnings"]
+        assert len(warnings) == 1 and "in force from its next start on" in warnings[0]
+    assert run(host, config(), unit_settings="[Service]\n")["warnings"] == []
+    host.running = None
+    assert run(host, config(3), unit_settings="[Service]\nProtectHome=yes\n")["warnings"] == []
+
+
+@pytest.mark.parametrize("new", [config(1), config(2)])
+def test_unit_settings_that_the_host_cannot_grant(host, new):
+    """They would show at the next boot only, on both hosts of the pair."""
+    host.converge(config(1))
+    run(host, config(1), unit_settings="[Service]\nRestartSec=5\n")
+    before, pid = host.snapshot(), host.pid
+    host.unlockable = "ProtectSystem=strict"
+    result = run(host, new, unit_settings="[Unit]\nAfter=x\n[Service]\nRestart=on-failure\nProtectSystem=strict\n")
+    assert (result["failed"], result["stage"], result["changed"]) == (True, "check", False)
+    assert result["reason"].endswith("Failed at step NAMESPACE spawning /usr/sbin/kea-dhcp4: No such device")
+    assert "cannot run kea-dhcp4-server with the settings of its unit: keaops-try-kea-dhcp4-server" in result["msg"]
+    assert result["msg"].endswith(
+        "Nothing was changed; the service is as it was. A host that cannot lock services in, as some containers, needs "
+        "kea_unit_hardening: false."
+    )
+    assert host.snapshot() == before and host.pid == pid and os.listdir(host.passing_unit_dir) == []
+
+
+@pytest.mark.parametrize("old", ["[Service]\nRestartSec=5\n", None])
+@pytest.mark.parametrize("new", [config(1), config(2)])
+def test_unit_settings_that_the_daemon_cannot_start_with_are_put_back(host, old, new):
+    host.converge(config(1))
+    if old:
+        run(host, config(1), unit_settings=old)
+    host.running, host.locked = None, "ProtectSystem=strict"
+    host.start()
+    if new == config(1):
+        host.mark(config(9))
+    result = run(host, new, unit_settings="[Service]\nProtectSystem=strict\n")
+    assert (result["stage"], result["rolled_back"]) == ("serve", True)
+    assert "status=226/NAMESPACE" in result["reason"]
+    assert "he previous settings of its unit were put back and kea-dhcp4-server serves again. A host" in result["msg"]
+    assert result["msg"].endswith("needs kea_unit_hardening: false.")
+    assert host.settings() == old and host.running == config(1)
+    verbs = [command[1] for command in host.commands if command[0] == "systemctl" and command[1] != "show"]
+    assert verbs[-3:] == ["daemon-reload", "reset-failed", "restart"]
+
+
+def test_a_host_that_no_longer_can_lock_in_is_told_the_fix(host):
+    text = "[Service]\nProtectSystem=strict\n"
+    host.converge(config(1))
+    run(host, config(1), unit_settings=text)
+    host.locked = "ProtectSystem=strict"
+    result = run(host, config(2), unit_settings=text)
+    assert result["rolled_back"] is False and "THE ROLL-BACK FAILED TOO" in result["msg"]
+    assert result["msg"].endswith("needs kea_unit_hardening: false.")
+
+
+def test_unit_settings_are_put_back_when_the_file_cannot_be_replaced(host, monkeypatch):
+    host.converge(config(1))
+    current = host.certificates("serves", "serves")
+    os.symlink("1", current)
+    real = host.replace
+
+    def refuse(source, target):
+        if target == host.path:
+            raise OSError(30, "Read-only file system")
+        real(source, target)
+
+    monkeypatch.setattr(host, "replace", refuse)
+    pid = host.pid
+    result = run(host, config(2), unit_settings="[Service]\n", links={current: "2"})
+    assert (result["stage"], result["changed"]) == ("replace", False)
+    assert f"cannot replace {host.path}: Read-only file system. Nothing was changed" in result["msg"]
+    assert host.settings() is None and os.readlink(current) == "1" and host.pid == pid
 
 
 def test_unit_settings_that_cannot_be_written(host):
@@ -171,6 +250,215 @@ def test_a_changed_file_it_uses_is_a_reason_to_restart(host):
     result = run(host, config(), watch_files=[str(secret)])
     assert (result["action"], result["reasons"]) == ("restart", ["a file it uses has changed"])
     assert run(host, config(), watch_files=[str(secret)])["action"] == "none"
+
+
+def test_a_folder_stands_for_the_files_in_it(host):
+    trust = host.etc / "trust"
+    trust.mkdir()
+    (trust / "ca-1.pem").write_text("one")
+    (trust / "abcd.0").symlink_to("ca-1.pem")
+    (trust / "deeper").mkdir()
+    options = {"watch_files": [str(trust)]}
+    run(host, config(), **options)
+    assert run(host, config(), **options)["action"] == "none"
+    for change in (
+        lambda: (trust / "ca-1.pem").write_text("two"),
+        lambda: (trust / "ca-2.pem").write_text("two"),
+        lambda: (trust / "ca-2.pem").rename(trust / "ca-3.pem"),
+        lambda: (trust / "abcd.0").unlink(),
+        lambda: (trust / "gone.0").symlink_to("nothing"),
+    ):
+        change()
+        assert run(host, config(), **options)["reasons"] == ["a file it uses has changed"]
+        assert run(host, config(), **options)["action"] == "none"
+    (trust / "deeper" / "file").write_text("x")
+    assert run(host, config(), **options)["action"] == "none"
+
+
+# --- links
+
+
+def behind(current, lifetime=4000):
+    """A configuration that names its certificate through the link."""
+    return config(lifetime, certificate=current + "/cert.pem")
+
+
+def watched(current):
+    return {"watch_files": [current + "/cert.pem"]}
+
+
+def test_link_is_switched_with_the_restart(host):
+    current = host.certificates("serves", "serves")
+    os.symlink("1", current)
+    run(host, behind(current), links={current: "1"}, **watched(current))
+    assert run(host, behind(current), links={current: "1"}, **watched(current))["action"] == "none"
+    pid = host.pid
+    predicted = run(host, behind(current), check=True, links={current: "2"}, **watched(current))
+    assert os.readlink(current) == "1" and host.pid == pid
+    result = run(host, behind(current), links={current: "2"}, **watched(current))
+    assert (result["action"], result["reasons"]) == ("restart", [f"the files behind {current} change"])
+    assert os.readlink(current) == "2" and host.pid == pid + 1
+    assert {key: predicted[key] for key in ("changed", "action", "reasons", "diff")} == {
+        key: result[key] for key in ("changed", "action", "reasons", "diff")
+    }
+    shown = [part for part in result["diff"] if part["after_header"] == current]
+    assert [(part["before"], part["after"]) for part in shown] == [("1\n", "2\n")]
+    assert sorted(os.listdir(host.etc / "tls")) == ["1", "2", "current"]
+    assert run(host, behind(current), links={current: "2"}, **watched(current))["action"] == "none"
+
+
+def test_link_and_configuration_change_together(host):
+    current = host.certificates("serves", "serves")
+    os.symlink("1", current)
+    run(host, behind(current, 1), links={current: "1"})
+    result = run(host, behind(current, 2), links={current: "2"})
+    assert result["reasons"] == ["the configuration differs", f"the files behind {current} change"]
+    assert os.readlink(current) == "2" and host.running == behind(current, 2)
+
+
+def test_link_that_was_not_there(host):
+    current = host.certificates("serves")
+    result = run(host, behind(current), links={current: "1"})
+    assert result["action"] == "start" and os.readlink(current) == "1"
+    assert ("(nothing)\n", "1\n") in [(part["before"], part["after"]) for part in result["diff"]]
+
+
+def test_gate_holds_for_a_link_too(host):
+    current = host.certificates("serves", "serves")
+    os.symlink("1", current)
+    run(host, behind(current), links={current: "1"})
+    result = run(host, behind(current), links={current: "2"}, gate_ha_states=["partner-down"])
+    assert result["stage"] == "prepare" and os.readlink(current) == "1"
+
+
+@pytest.mark.parametrize("fate", ["dies", "zombie", "waiting"])
+@pytest.mark.parametrize("lifetime", [1, 2])
+def test_certificate_that_the_daemon_refuses_is_rolled_back(host, fate, lifetime):
+    current = host.certificates("serves", fate)
+    os.symlink("1", current)
+    run(host, behind(current, 1), links={current: "1"}, **watched(current))
+    options = {"links": {current: "2"}, "wait_ha_states": ["hot-standby"], **watched(current)}
+    result = run(host, behind(current, lifetime), **options)
+    assert (result["failed"], result["rolled_back"]) == (True, True)
+    words = "The previous configuration was put back; the" if lifetime == 2 else "The"
+    assert result["msg"].endswith(
+        f". {words} files behind {current} are those in 1 again and kea-dhcp4-server serves again."
+    )
+    assert os.readlink(current) == "1" and host.unit()[0] == "active"
+    assert host.running == behind(current, 1) and host.loaded == "serves"
+    assert run(host, behind(current, 1), links={current: "1"}, **watched(current))["action"] == "none"
+
+
+def test_link_that_was_not_there_is_removed_again(host):
+    current = host.certificates("dies")
+    host.converge(config(1))
+    result = run(host, behind(current, 2), links={current: "1"})
+    assert result["rolled_back"] is True and not os.path.lexists(current)
+    assert f"the link {current} was removed, as there was none before" in result["msg"]
+    assert host.running == config(1)
+
+
+def test_link_that_the_other_daemon_switched_goes_back_to_what_this_one_was_proven_with(host):
+    current = host.certificates("serves", "dies")
+    os.symlink("1", current)
+    run(host, behind(current), links={current: "1"})
+    host.link(current, "2")
+    result = run(host, behind(current), links={current: "2"})
+    assert result["rolled_back"] is True and os.readlink(current) == "1" and host.loaded == "serves"
+    # Without files to watch: the link itself tells.
+    (host.etc / "tls" / "2" / "cert.pem").write_text("serves")
+    host.link(current, "2")
+    result = run(host, behind(current), links={current: "2"})
+    assert result["reasons"] == [f"the files behind {current} change"]
+    assert [(part["before"], part["after"]) for part in result["diff"][-1:]] == [("1\n", "2\n")]
+    assert run(host, behind(current), links={current: "2"})["action"] == "none"
+
+
+def test_proven_target_that_is_gone_is_no_way_back(host):
+    current = host.certificates("serves", "serves", "dies")
+    os.symlink("1", current)
+    run(host, behind(current), links={current: "1"})
+    host.link(current, "2")
+    os.remove(host.etc / "tls" / "1" / "cert.pem")
+    (host.etc / "tls" / "1").rmdir()
+    run(host, behind(current), links={current: "3"})
+    assert os.readlink(current) == "2" and host.unit()[0] == "active"
+
+
+@pytest.mark.parametrize("present", ["1", "gone", None])
+@pytest.mark.parametrize("check", [True, False])
+def test_the_check_reads_the_new_files_whatever_the_link_points_to(host, present, check):
+    current = host.certificates("serves", "refused-hooks")
+    if present:
+        os.symlink(present, current)
+    host.converge(config(1))
+    pid = host.pid
+    result = run(host, behind(current), check=check, links={current: "2"}, test_hooks=True)
+    assert (result["stage"], result["changed"]) == ("check", False) and "HA_CONFIGURATION_FAILED" in result["msg"]
+    assert host.pid == pid and os.path.lexists(current) == bool(present)
+    (host.etc / "tls" / "2" / "cert.pem").write_text("serves")
+    assert run(host, behind(current), check=check, links={current: "2"}, test_hooks=True)["action"] == "restart"
+    # What lies there in the end names the link, not what is behind it.
+    assert check or host.live() == behind(current)
+
+
+@pytest.mark.parametrize("present", ["1", "gone", None])
+def test_check_mode_before_the_target_is_made(host, present):
+    current = host.certificates("serves")
+    host.converge(config(1))
+    if present:
+        os.symlink(present, current)
+    before = host.snapshot()
+    result = run(host, behind(current), check=True, links={current: "2"}, test_hooks=True)
+    assert (result["changed"], result["action"]) == (True, "restart") and host.snapshot() == before
+    # With the old files in place of the new ones the daemon can check; with none it cannot.
+    assert [("nor anything behind" in text) for text in result["warnings"]] == ([] if present == "1" else [True])
+    result = run(host, behind(current), links={current: "2"}, test_hooks=True)
+    assert result["stage"] == "prepare" and not result["changed"]
+    assert f"{current} cannot be switched to 2: there is no {current[:-7]}2. Make it first. Nothing" in result["msg"]
+
+
+def test_what_is_no_link_is_not_replaced(host):
+    current = host.certificates("serves")
+    os.mkdir(current)
+    for check in (True, False):
+        result = run(host, behind(current), check=check, links={current: "1"})
+        assert f"{current} cannot be switched to another target, as it is no link" in result["msg"]
+        assert "Move it away" in result["msg"] and os.path.isdir(current)
+
+
+def test_link_that_cannot_be_switched(host, monkeypatch):
+    current = host.certificates("serves", "serves")
+    os.symlink("1", current)
+    run(host, behind(current, 1), links={current: "1"})
+
+    def refuse(*_arguments):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(host, "link", refuse)
+    result = run(host, behind(current, 2), links={current: "2"})
+    assert (result["stage"], result["changed"]) == ("replace", False)
+    assert f"cannot replace {current}: Read-only file system. Nothing was changed" in result["msg"]
+    assert host.live() == behind(current, 1)
+
+
+@pytest.mark.parametrize(
+    "links, words",
+    [
+        ({"current": "1"}, "links: 'current' is not an absolute path"),
+        ({"/etc/kea/tls/../current": "1"}, "is not an absolute path"),
+        (
+            {"/etc/kea/tls/current": "../1"},
+            "links: the target '../1' of /etc/kea/tls/current is neither a name beside it",
+        ),
+        ({"/etc/kea/tls/current": ""}, "the target ''"),
+        ({"/etc/kea/tls/current": ".."}, "the target '..'"),
+        ({"/etc/kea/tls/current": 2}, "write for example '2', in quotes"),
+        ({"/etc/kea/tls/current": None}, "the target 'None'"),
+    ],
+)
+def test_links_that_make_no_sense(host, links, words):
+    assert words in run(host, config(), links=links)["msg"]
 
 
 # --- it was interrupted before
@@ -221,6 +509,13 @@ def test_rest_of_a_killed_run_is_cleared(host):
     (host.etc / "kea-dhcp4.conf.keaops-candidate").write_text("half")
     run(host, config(2))
     assert "kea-dhcp4.conf.keaops-candidate" not in names(host)
+
+
+def test_a_zombie_is_not_said_to_serve(host):
+    host.converge(config())
+    host.running = config(fate="zombie")
+    ha = run(host, config(), check=True)["ha"]
+    assert (ha["ha"], ha["serving"]) == (False, False)
 
 
 @pytest.mark.parametrize("trouble", ["stopped", "zombie", "deaf", "silent"])
@@ -443,7 +738,7 @@ def test_roll_back_that_cannot_write(host, monkeypatch):
     monkeypatch.setattr(host, "write", full)
     result = run(host, config(2, "dies"))
     assert result["rolled_back"] is False
-    assert "cannot put the old file back: [Errno 28] No space left on device" in result["msg"]
+    assert "cannot put the old state back: [Errno 28] No space left on device" in result["msg"]
 
 
 def test_same_configuration_that_no_longer_starts(host):
