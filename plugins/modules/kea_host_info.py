@@ -23,11 +23,16 @@ options:
     description: The packages whose installed version and candidate are asked for.
     type: list
     elements: str
-    default: [kea-dhcp4-server, kea-ctrl-agent, kea-common]
+    default: [kea-dhcp4-server, kea-ctrl-agent, kea-common, openssl, nftables]
+  tls_dir:
+    description: The folder of the certificates.
+    type: path
+    default: /etc/kea/tls
 notes:
-  - Without root the processes of the sockets, the markers and the state of the server stay unknown.
+  - Without root the processes of the sockets, the markers, the certificates and the state of the server stay unknown.
 seealso:
   - module: keaops.kea.kea_ha_info
+  - module: keaops.kea.kea_tls
 author:
   - keaops.kea contributors (@keaops)
 """
@@ -137,6 +142,55 @@ disk_free:
   returned: success
   type: int
   sample: 12884901888
+firewall:
+  description: What M(keaops.kea.kea_firewall) has left on the host.
+  returned: success
+  type: dict
+  contains:
+    rules:
+      description: SHA-256 of the file with the rules, or null.
+      type: str
+    unit:
+      description: Whether the service that loads them is as it should be, or null if there is none.
+      type: bool
+    loaded:
+      description: Whether the rules are in force.
+      type: bool
+  sample: {rules: null, unit: null, loaded: false}
+tls:
+  description: The certificates of the host, as M(keaops.kea.kea_tls) keeps them. Public material only.
+  returned: success
+  type: dict
+  contains:
+    current:
+      description: The generation that the link C(current) leads to, or null.
+      type: str
+    generations:
+      description: All generations.
+      type: list
+      elements: str
+    certificate:
+      description: The certificate in use with any intermediate ones, PEM, or null.
+      type: str
+    trust:
+      description: The CA certificates in use, PEM. Those without a hash link are not.
+      type: list
+      elements: str
+    key:
+      description:
+        - The C(owner), C(group) and C(mode) of the private key in use, and C(problem), why it cannot be used, or null.
+        - Null where no generation is in use.
+      type: dict
+    openssl:
+      description: Whether the program openssl is there.
+      type: bool
+  sample:
+    current: "2"
+    generations: ["1", "2"]
+    certificate: "-----BEGIN CERTIFICATE-----\n..."
+    trust: ["-----BEGIN CERTIFICATE-----\n..."]
+    key: {owner: root, group: _kea, mode: "0640", problem: null}
+    openssl: true
 """
 
 import ipaddress
@@ -147,7 +201,7 @@ import shutil
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _running
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _nft, _running, _tls_host
 
 # /proc/net/tcp's state of a listening socket, and /proc/net/udp's of one without a peer.
 _WAITING = {"tcp": "0A", "udp": "07"}
@@ -299,7 +353,7 @@ def apparmor_on(system):
         return False
 
 
-def gather(system, packages):
+def gather(system, packages, tls_dir="/etc/kea/tls"):
     """Return the whole answer."""
     available = candidates(system, packages)
     return {
@@ -313,6 +367,8 @@ def gather(system, packages):
         "systemd": system.has_systemd(),
         "time": system.epoch(),
         "disk_free": disk_free(),
+        "firewall": _nft.state(system),
+        "tls": _tls_host.facts(system, tls_dir),
     }
 
 
@@ -323,12 +379,14 @@ def main():
             "packages": {
                 "type": "list",
                 "elements": "str",
-                "default": ["kea-dhcp4-server", "kea-ctrl-agent", "kea-common"],
-            }
+                "default": ["kea-dhcp4-server", "kea-ctrl-agent", "kea-common", "openssl", "nftables"],
+            },
+            "tls_dir": {"type": "path", "default": "/etc/kea/tls"},
         },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, **gather(_apply.System(), module.params["packages"]))
+    params = module.params
+    module.exit_json(changed=False, **gather(_apply.System(), params["packages"], params["tls_dir"]))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ becomes one finding that names host and variable, whatever ansible-core's templa
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.release import __version__ as ansible_version
@@ -24,7 +26,8 @@ from ansible_collections.keaops.kea.plugins.module_utils._findings import (
 from ansible_collections.keaops.kea.plugins.module_utils._model import Pair, RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
 
-_ADDRESS = "ansible_host"
+# How Ansible reaches a host.
+_CONNECTION = ("ansible_host", "ansible_port")
 _MISSING = object()
 _ERROR_LENGTH = 300
 # Vaulted strings of ansible-core 2.18 and of later ones: decrypted when they are made text.
@@ -35,6 +38,7 @@ _BOOLEANS = {"True": True, "False": False}
 _SETUP = "__kea_setup"
 _HOST_INFO = "__kea_host_info"
 _SECRET = "__kea_secret"
+_TLS = "__kea_tls"
 
 
 class InventoryError(ValueError):
@@ -271,7 +275,7 @@ def _raw_host(name: str, hostvars: Mapping[str, Any], offline: bool) -> tuple[Ra
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     broken = set()
-    for variable in [*_own_variables(host_vars), _ADDRESS]:
+    for variable in [*_own_variables(host_vars), *_CONNECTION]:
         try:
             value = _read(host_vars, variable)
         except _Unreadable as error:
@@ -339,28 +343,27 @@ def collect(
 
 def _outsider(host: str, name: str, exists: bool) -> Finding:
     message = f"the host is not a member of the group {name}" if exists else "there is no inventory group of this name"
-    return Finding(
-        "P02",
-        ERROR,
-        host,
-        "kea_pair",
-        name,
-        message,
-        f"Put {host} and its partner into the group {name}, or set kea_pair to the group that they are in",
-    )
+    fix = f"Put {host} and its partner into the group {name}, or set kea_pair to the group that they are in"
+    return _wrong_group(host, name, message, fix)
 
 
 def _outside_of_all(host: str, name: str) -> Finding:
     everyone = default_of("kea_pair")
-    return Finding(
-        "P02",
-        ERROR,
-        host,
-        "kea_pair",
-        name,
-        f"the playbooks act on the hosts of the group {everyone}, and {host} is not in it, so nothing would be done",
-        f"Make {name} a child of the group {everyone}",
+    message = (
+        f"the playbooks act on the hosts of the group {everyone}, and {host} is not in it, so nothing would be done"
     )
+    return _wrong_group(host, name, message, f"Make {name} a child of the group {everyone}")
+
+
+def _no_pair(groups: Mapping[str, Sequence[str]]) -> Finding:
+    others = sorted(group for group in groups if group not in ("all", "ungrouped"))
+    message = f"the inventory has no hosts in a group of this name; its groups are {', '.join(others) or 'none'}"
+    fix = "Name the right inventory with -i, or put the two hosts into the group kea"
+    return _wrong_group("", default_of("kea_pair"), message, fix)
+
+
+def _wrong_group(host: str, name: str, message: str, fix: str) -> Finding:
+    return Finding("P02", ERROR, host, "kea_pair", name, message, fix)
 
 
 def examine(
@@ -390,6 +393,7 @@ def examine(
     findings: list[Finding] = list(unreadable)
     for name, raw_hosts in members.items():
         pair, known = build_pair(name, raw_hosts)
+        certify(pair, hostvars, offline)
         pairs.append(pair)
         findings += check(pair, known, in_play, live=not offline)
     return pairs, worst_first(findings)
@@ -402,20 +406,6 @@ def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: l
     for raw in raw_hosts:
         if raw.facts is not None:
             raw.facts["secret_changes"] = bool(held[raw.name]) and held[raw.name] != wanted
-
-
-def _no_pair(groups: Mapping[str, Sequence[str]]) -> Finding:
-    name = default_of("kea_pair")
-    others = sorted(group for group in groups if group not in ("all", "ungrouped"))
-    return Finding(
-        "P02",
-        ERROR,
-        "",
-        "kea_pair",
-        name,
-        f"the inventory has no hosts in a group of this name; its groups are {', '.join(others) or 'none'}",
-        "Name the right inventory with -i, or put the two hosts into the group kea",
-    )
 
 
 def secret_of(hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str) -> str:
@@ -448,3 +438,85 @@ def _pick_secret(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: list[RawH
             if offer.get(key):
                 return str(offer[key])
     return ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# certificates
+
+
+def certify(pair: Pair, hostvars: Mapping[str, Mapping[str, Any]], offline: bool = False) -> None:
+    """Note in each server of a pair with TLS what is to be done about its certificates.
+
+    Apart from building the pair, because only its model tells whether TLS is on.
+
+    Args:
+        offline: look at the user's files only, not at the folder of the own CA.
+    """
+    if pair.tls:
+        # Not for pairs without TLS: this is what loads the library cryptography.
+        from ansible_collections.keaops.kea.plugins.plugin_utils import _certify
+
+        _certify.certify(pair, _surroundings(pair, hostvars, offline), datetime.now(timezone.utc))
+
+
+def _surroundings(pair: Pair, hostvars: Mapping[str, Mapping[str, Any]], offline: bool) -> Any:
+    from ansible_collections.keaops.kea.plugins.plugin_utils import _certify
+
+    # Of this run, and so with its vault passwords. Not documented, but there in every ansible-core so far; without it,
+    # only files that are in no vault can be read.
+    loader = getattr(hostvars, "_loader", None)
+    made = {} if offline else {server.host: _generation(hostvars[server.host]) for server in pair.servers}
+    return _certify.Surroundings(
+        base=_inventory_folder(hostvars[pair.servers[0].host]) if pair.servers else os.getcwd(),
+        made=made,
+        decrypt=(lambda path: bytes(loader._get_file_contents(path)[0])) if loader is not None else None,
+        offline=offline,
+        sources=_inventory_sources(hostvars[pair.servers[0].host]) if pair.servers else (),
+    )
+
+
+def _inventory_sources(host_vars: Mapping[str, Any]) -> list[str]:
+    """Return what -i named, absolute; a list of hosts is no such file, and harmless."""
+    try:
+        given = _read(host_vars, "ansible_inventory_sources")
+    except _Unreadable:
+        return []
+    return [os.path.abspath(item) for item in given if isinstance(item, str)] if isinstance(given, list) else []
+
+
+def _inventory_folder(host_vars: Mapping[str, Any]) -> str:
+    """Return the folder of the inventory; the current one when that is no file."""
+    try:
+        folder = _read(host_vars, "inventory_dir")
+    except _Unreadable:
+        folder = None
+    return folder if isinstance(folder, str) and folder else os.getcwd()
+
+
+def _generation(host_vars: Mapping[str, Any]) -> str:
+    """Return the generation of certificates that this run has made on a host, empty if none."""
+    result = registered(host_vars, _TLS) or {}
+    return "" if result.get("failed") else str(result.get("generation") or "")
+
+
+def tls_files_of(
+    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
+) -> dict[str, Any]:
+    """Return the texts that a host is to get: ``trust`` (list), ``certificate`` and ``private_key``, all PEM.
+
+    The last two are empty with the own CA, whose keys are made on the hosts.
+
+    Raises:
+        InventoryError: a file cannot be used; or the host has no TLS.
+    """
+    members, _unread = collect(hostvars, groups, host)
+    pair, _known = build_pair(*next(iter(members.items()), (host, [])))
+    if not pair.tls or host not in [server.host for server in pair.servers]:
+        raise InventoryError(f"{host}: it is in no pair that uses TLS; see kea_tls_enabled")
+    from ansible_collections.keaops.kea.plugins.plugin_utils import _certify
+
+    around = _surroundings(pair, hostvars, offline=False)
+    try:
+        return _certify.texts(pair, pair.server(host), around, datetime.now(timezone.utc))
+    except _certify.CertifyError as error:
+        raise InventoryError(str(error)) from error

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 
+import certs
 import pytest
 import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultSecret
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.keaops.kea.plugins.filter.kea import FilterModule
+from ansible_collections.keaops.kea.plugins.filter.tls import FilterModule as TlsFilterModule
+from ansible_collections.keaops.kea.plugins.module_utils import _tls
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 from pairs import GROUP, HOSTS, SUBNET, kea_info
 
@@ -25,10 +29,10 @@ class Inventory:
     def __init__(self, folder, data):
         path = folder / "hosts.yml"
         path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
-        loader = DataLoader()
-        self.manager = InventoryManager(loader=loader, sources=[str(path)])
-        self.variables = VariableManager(loader=loader, inventory=self.manager)
-        self.hostvars = HostVars(inventory=self.manager, variable_manager=self.variables, loader=loader)
+        self.loader = DataLoader()
+        self.manager = InventoryManager(loader=self.loader, sources=[str(path)])
+        self.variables = VariableManager(loader=self.loader, inventory=self.manager)
+        self.hostvars = HostVars(inventory=self.manager, variable_manager=self.variables, loader=self.loader)
 
     @property
     def groups(self):
@@ -352,3 +356,155 @@ def test_a_password_that_changes_is_noted(inventory, wanted, changes):
         known.register(host, __kea_host_info=kea_info(), __kea_secret={"value": "an-old-password-of-the-hosts"})
     members, _unread = _inventory.collect(known.hostvars, known.groups, "dhcp1")
     assert [raw.facts["secret_changes"] for raw in members["kea"]] == [changes, changes]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# certificates
+
+TLS = {"kea_tls_enabled": True}
+TLS_FILES = {
+    **TLS,
+    "kea_tls_source": "files",
+    "kea_tls_trust_anchor": "files/ca.pem",
+    "kea_tls_cert_file": "files/{{ inventory_hostname }}.pem",
+    "kea_tls_key_file": "files/{{ inventory_hostname }}.key",
+}
+
+
+def today(host, issuer):
+    """Return a certificate that is valid now, whenever that is."""
+    names = {"dhcp1": ("IP:192.168.1.2",), "dhcp2": ("IP:192.168.1.3",)}[host]
+    return certs.make(host, issuer, names=names, start=-9999.0, days=9999.0)
+
+
+def write_files(folder, key=None):
+    """Write the files of TLS_FILES, and return the certificates."""
+    authority = certs.authority(start=-9999.0, days=9999.0)
+    made = {host: today(host, authority) for host in ("dhcp1", "dhcp2")}
+    (folder / "files").mkdir()
+    (folder / "files" / "ca.pem").write_bytes(authority.pem)
+    for host, entity in made.items():
+        (folder / "files" / f"{host}.pem").write_bytes(entity.pem)
+        (folder / "files" / f"{host}.key").write_bytes(key(entity.key) if key else entity.key)
+    return authority, made
+
+
+def certificates_of(made, offline=False):
+    pairs, findings = _inventory.examine(made.hostvars, made.groups, ["dhcp1", "dhcp2"], offline=offline)
+    return [server.certificates for server in pairs[0].servers], findings
+
+
+def of_tls(findings):
+    return [item for item in findings if item.id in ("P35", "P36") and item.severity != "info"]
+
+
+def test_certificates_are_looked_at_for_pairs_with_tls_only(inventory, tmp_path):
+    # TLS is off, or nobody would need the library.
+    assert certificates_of(inventory({"kea_tls_enabled": False}), offline=True)[0] == [None, None]
+    found, findings = certificates_of(inventory(TLS), offline=True)
+    assert [item.action for item in found] == ["issue", "issue"]
+    assert found[0].ca_dir == str(tmp_path / ".kea-pki" / "kea")
+    assert of_tls(findings) == []
+
+
+def test_files_beside_the_inventory(inventory, tmp_path):
+    write_files(tmp_path)
+    found, findings = certificates_of(inventory(TLS_FILES), offline=True)
+    assert [item.action for item in found] == ["install", "install"]
+    assert of_tls(findings) == []
+    (tmp_path / "files" / "dhcp2.key").write_text("")
+    (finding,) = of_tls(certificates_of(inventory(TLS_FILES), offline=True)[1])
+    assert finding.text() == (
+        "dhcp2: kea_tls_key_file = 'files/dhcp2.key': the file is empty, but should hold the private key of the host's"
+        " certificate. Give the path of a PEM file. [P35]"
+    )
+
+
+def test_an_inventory_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = Inventory(tmp_path, {"kea": {"hosts": HOSTS, "vars": {**GROUP, **TLS}}})
+    for host in ("dhcp1", "dhcp2"):
+        made.register(host, inventory_dir=None)
+    assert certificates_of(made, offline=True)[0][0].ca_dir == str(tmp_path / ".kea-pki" / "kea")
+
+
+def gathered_with_tls(made, current="1"):
+    for host in ("dhcp1", "dhcp2"):
+        made.gathered(host, GATHERED)
+        tls = {"current": current, "generations": [current], "certificate": None, "trust": [], "key": {}}
+        made.register(host, __kea_host_info={"changed": False, **kea_info("3.0.4"), "tls": tls})
+
+
+@pytest.mark.parametrize(
+    ("registered", "expected"),
+    [
+        ({"generation": "2"}, ("none", "2")),
+        ({"generation": 2, "changed": True}, ("none", "2")),
+        ({"generation": "2", "failed": True, "msg": "x"}, ("issue", "")),
+        ({"skipped": True}, ("issue", "")),
+        ({"generation": "1"}, ("issue", "")),
+    ],
+)
+def test_what_this_run_has_made(inventory, registered, expected):
+    made = inventory(TLS)
+    gathered_with_tls(made)
+    made.register("dhcp1", __kea_tls=registered)
+    found, _findings = certificates_of(made)
+    assert (found[0].action, found[0].generation) == expected
+    assert found[1].action == "issue"
+
+
+def tls_files(made, host="dhcp1"):
+    return TlsFilterModule().filters()["tls_files"](made.hostvars, host, made.groups)
+
+
+def test_filter_tls_files(inventory, tmp_path):
+    authority, entities = write_files(tmp_path)
+    assert tls_files(inventory(TLS_FILES), "dhcp2") == {
+        "trust": [authority.text],
+        "certificate": entities["dhcp2"].text,
+        "private_key": entities["dhcp2"].key.decode(),
+    }
+
+
+def test_filter_tls_files_decrypts_with_the_passwords_of_the_run(inventory, tmp_path):
+    _authority, entities = write_files(tmp_path, key=lambda key: certs.vaulted(key, "vault"))
+    made = inventory(TLS_FILES)
+    with pytest.raises(Exception, match="dhcp1: kea_tls_key_file: .*ansible-vault.*Give the vault password"):
+        tls_files(made)
+    made.loader.set_vault_secrets([("default", VaultSecret(b"another"))])
+    with pytest.raises(Exception, match="Give the vault password"):
+        tls_files(made)
+    made.loader.set_vault_secrets([("default", VaultSecret(b"vault"))])
+    assert tls_files(made)["private_key"] == entities["dhcp1"].key.decode()
+
+
+def test_filter_tls_files_of_the_own_ca(inventory, tmp_path):
+    authority = certs.authority(start=-9999.0, days=9999.0)
+    (tmp_path / ".kea-pki" / "kea").mkdir(parents=True)
+    assert tls_files(inventory(TLS)) == {"trust": [], "certificate": "", "private_key": ""}
+    (tmp_path / ".kea-pki" / "kea" / "ca.pem").write_bytes(authority.pem)
+    assert tls_files(inventory(TLS))["trust"] == [authority.text]
+
+
+@pytest.mark.parametrize("host", ["dhcp1", "web1"])
+def test_filter_tls_files_without_tls(inventory, host):
+    made = inventory({"kea_tls_enabled": False}, more={"web": {"hosts": {"web1": {}}}})
+    with pytest.raises(Exception, match=f"{host}: it is in no pair that uses TLS; see kea_tls_enabled"):
+        tls_files(made, host)
+
+
+def test_the_port_of_ssh_is_read(inventory):
+    made = inventory(dhcp1={"ansible_port": "{{ 2000 + 222 }}"})
+    first, second = collect(made)[0]["kea"]
+    assert first.vars["ansible_port"] == 2222
+    assert "ansible_port" not in second.vars
+
+
+@pytest.mark.parametrize("name", ["dhcp1", "dhcp_1", "10.0.0.1", "a" * 70])
+def test_the_plan_asks_for_the_names_that_are_looked_for(tmp_path, name):
+    hosts = {name: HOSTS["dhcp1"], "dhcp2": HOSTS["dhcp2"]}
+    plan = run_filter("plan", Inventory(tmp_path, {"kea": {"hosts": hosts, "vars": {**GROUP, **TLS}}}), name)
+    assert plan["tls"]["san"] == _tls.subject_alt_names("192.168.1.2", (name, "server1"))
+    assert plan["tls"]["common_name"] == _tls.common_name(name)
+    assert (plan["tls"]["action"], plan["tls"]["ca_dir"]) == ("issue", str(tmp_path / ".kea-pki" / "kea"))

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
 
 import pytest
-from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _tls_host
 from ansible_collections.keaops.kea.plugins.modules import kea_host_info, kea_secret
 from fake_host import Host, config
+from test_tls_host import CA, given
 
 PACKAGES = ["kea-dhcp4-server", "kea-ctrl-agent"]
 POLICY = """kea-dhcp4-server:
@@ -61,6 +63,7 @@ def test_bare_host_is_no_failure(host):
         "subnet_ids": {},
     }
     assert facts["systemd"] is False and facts["disk_free"] > 0
+    assert facts["firewall"] == {"rules": None, "unit": None, "loaded": False}
 
 
 def test_debian_host_with_a_proven_server(host, monkeypatch):
@@ -76,6 +79,17 @@ def test_debian_host_with_a_proven_server(host, monkeypatch):
     assert dhcp4["ha"]["state"] == "hot-standby"
     host.put(config(2))
     assert kea_host_info.gather(host, PACKAGES)["daemons"]["dhcp4"]["marker"] is False
+
+
+def test_certificates_in_use_are_told_but_not_their_key(host, tmp_path):
+    store = _tls_host.Store(host, str(tmp_path / "tls"))
+    host.run = functools.partial(_apply.System.run, host)
+    entity = given()
+    store.present(None, entity.text, entity.key.decode(), [CA.text], False)
+    tls = kea_host_info.gather(host, PACKAGES, store.path)["tls"]
+    assert (tls["current"], tls["certificate"], tls["trust"]) == ("1", entity.text, [CA.text])
+    assert tls["key"]["problem"] is None and "PRIVATE" not in json.dumps(tls)
+    assert kea_host_info.gather(host, PACKAGES, str(tmp_path / "elsewhere"))["tls"]["current"] is None
 
 
 def test_fedora_host(host, monkeypatch):

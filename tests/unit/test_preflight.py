@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import certs
 import pytest
 import yaml
 from ansible_collections.keaops.kea.plugins.action import kea_preflight
@@ -173,3 +174,152 @@ def test_the_first_host_that_is_left_speaks():
     assert kea_preflight.speaker(["dhcp1", "dhcp2"], ["dhcp2"], "dhcp2") == "dhcp2"
     assert kea_preflight.speaker(["dhcp1", "dhcp2"], ["dhcp1", "dhcp2"], "dhcp2") == "dhcp1"
     assert kea_preflight.speaker(["dhcp1", "dhcp2"], [], "dhcp2") == "dhcp2"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# certificates
+
+TLS_FILES = {
+    "kea_tls_enabled": True,
+    "kea_tls_source": "files",
+    "kea_tls_trust_anchor": "files/ca.pem",
+    "kea_tls_cert_file": "files/{{ inventory_hostname }}.pem",
+    "kea_tls_key_file": "files/{{ inventory_hostname }}.key",
+}
+VALID = {"start": -9999.0, "days": 9999.0}
+
+
+def write_files(folder):
+    """Write the files of TLS_FILES, and return them."""
+    authority = certs.authority(**VALID)
+    files = {"ca.pem": authority.pem}
+    for host in ("dhcp1", "dhcp2"):
+        entity = certs.leaf(host, issuer=authority, **VALID)
+        files.update({f"{host}.pem": entity.pem, f"{host}.key": entity.key})
+    (folder / "files").mkdir()
+    for name, data in files.items():
+        (folder / "files" / name).write_bytes(data)
+    return files
+
+
+BROKEN_FILES = {
+    "the key as certificate": (
+        lambda files: {"dhcp1.pem": files["dhcp1.key"]},
+        "dhcp1: kea_tls_cert_file = 'files/dhcp1.pem': the file holds a private key, but should hold the host's"
+        " certificate. Give the certificate here, and this file as kea_tls_key_file. [P35]",
+    ),
+    "a binary file": (
+        lambda files: {"dhcp1.pem": certs.leaf("dhcp1", **VALID).der},
+        "dhcp1: kea_tls_cert_file = 'files/dhcp1.pem': the file holds a certificate in the binary form DER, but should"
+        " hold the host's certificate. Convert it to PEM: openssl x509 -inform DER -in files/dhcp1.pem -out"
+        " certificate.pem. [P35]",
+    ),
+    "an expired one": (
+        lambda files: {"dhcp2.pem": certs.leaf("dhcp2", issuer=certs.authority(**VALID), start=-99.0, days=-9.0).pem},
+        "dhcp2: kea_tls_cert_file = 'files/dhcp2.pem': the certificate expired on 2026-05-23. Have it renewed, and give"
+        " the new one. [P35]",
+    ),
+    "one of another CA": (
+        lambda files: {"dhcp2.pem": certs.leaf("dhcp2", issuer=certs.authority("Another CA", **VALID), **VALID).pem},
+        "dhcp2: kea_tls_cert_file = 'files/dhcp2.pem': the certificate was signed by CN=Another CA, but files/ca.pem"
+        " holds CN=CA of the pair.",
+    ),
+    "an encrypted key": (
+        lambda files: {"dhcp1.key": certs.leaf("dhcp1", issuer=certs.authority(**VALID), **VALID).encrypted_key},
+        "dhcp1: kea_tls_key_file = 'files/dhcp1.key': the file holds an encrypted private key, but should hold the"
+        " private key of the host's certificate. Kea cannot ask for a passphrase.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_a_broken_certificate_stops_the_run(tmp_path, name):
+    change, text = BROKEN_FILES[name]
+    files = write_files(tmp_path)
+    for file, data in change(files).items():
+        (tmp_path / "files" / file).write_bytes(data)
+    code, output = run(tmp_path, TLS_FILES)
+    assert code != 0
+    assert "1 error and 0 warnings in the inventory; nothing was changed on any host." in output
+    assert text in output
+    assert "Traceback" not in output
+
+
+def test_a_vaulted_key_is_read_with_the_password_of_the_run(tmp_path):
+    files = write_files(tmp_path)
+    (tmp_path / "files" / "dhcp1.key").write_bytes(certs.vaulted(files["dhcp1.key"], "vault"))
+    (tmp_path / "password").write_text("vault")
+    code, output = run(tmp_path, TLS_FILES, args=["--vault-password-file", str(tmp_path / "password")])
+    assert code == 0, output
+    code, output = run(tmp_path, TLS_FILES)
+    assert code != 0
+    assert "Give the vault password (--ask-vault-pass)" in output
+
+
+def test_the_texts_of_a_host_in_a_play(tmp_path):
+    files = write_files(tmp_path)
+    (tmp_path / "files" / "dhcp2.key").write_bytes(certs.vaulted(files["dhcp2.key"], "vault"))
+    (tmp_path / "password").write_text("vault")
+    tasks = [
+        {
+            "ansible.builtin.set_fact": {"texts": "{{ hostvars | keaops.kea.tls_files(inventory_hostname, groups) }}"},
+            "no_log": True,
+        },
+        {
+            "ansible.builtin.assert": {
+                "that": [
+                    "texts.trust == [lookup('file', inventory_dir ~ '/files/ca.pem', rstrip=false)]",
+                    "texts.private_key is search('BEGIN PRIVATE KEY')",
+                ],
+                "quiet": True,
+            },
+            "no_log": True,
+        },
+    ]
+    args = ["--vault-password-file", str(tmp_path / "password"), "-vvv"]
+    code, output = run(tmp_path, TLS_FILES, tasks=tasks, args=args)
+    assert code == 0, output
+    assert "PRIVATE KEY" not in output
+
+
+def test_the_folder_of_the_ca_is_moved_by_a_play(tmp_path):
+    folder = tmp_path / "pki"
+    old, new = certs.authority("Old CA"), certs.authority("New CA")
+    (folder / "next").mkdir(parents=True)
+    for name, data in {
+        "ca.pem": old.pem,
+        "ca.key": old.encrypted_key,
+        "next/ca.pem": new.pem,
+        "next/ca.key": new.encrypted_key,
+    }.items():
+        (folder / name).write_bytes(data)
+
+    def move(phase, *args, **more):
+        task = {"keaops.kea.kea_tls_ca": {"path": str(folder), "phase": phase, **more}, "run_once": True}
+        return run(tmp_path, tasks=[task], args=args)
+
+    code, output = move("promote", "--check")
+    assert (code, "changed=1" in output, (folder / "ca.pem").read_bytes()) == (0, True, old.pem), output
+    code, output = move("promote")
+    assert (code, "changed=1" in output, (folder / "ca.pem").read_bytes()) == (0, True, new.pem), output
+    code, output = move("promote")
+    assert (code, "changed=0" in output) == (0, True), output
+    code, output = move("finish", in_use=[certs.leaf("dhcp1", issuer=old).text])
+    assert code != 0
+    assert "kea_tls_ca: a certificate of CN=Old CA is still in use, by CN=dhcp1: run site.yml first" in output
+    code, output = move("begin", trusted=[old.text])
+    assert (code, "changed=0" in output) == (0, True), output
+    code, output = move("some")
+    assert code != 0
+    assert "phase" in output
+
+
+@pytest.mark.parametrize(("name", "refused"), [("pki", True), (".pki", False)])
+def test_a_ca_in_an_inventory_folder_is_refused(tmp_path, name, refused):
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "more.yml").write_text("web: {hosts: {web1: {}}}", encoding="utf-8")
+    own = {"kea_tls_enabled": True, "kea_tls_ca_dir": str(folder / name)}
+    code, output = run(tmp_path, own, args=["-i", str(folder)])
+    assert (code != 0) == refused, output
+    assert ("would take its files for hosts" in output) == refused
