@@ -20,6 +20,7 @@ options:
     description:
       - Address and port of Kea's HTTP API as seen from the managed host, for example V(http://192.168.1.3:8000/).
       - That can be a Kea Control Agent, an HTTP control socket of Kea 3.0 and later, or a dedicated listener for HA.
+      - With C(https) at least TLS 1.2 is spoken.
       - Proxies named in the environment are not used, and redirects are not followed.
     type: str
   service:
@@ -46,7 +47,8 @@ options:
     type: path
   ca_path:
     description:
-      - File on the managed host with the certificate authority that signed the server's certificate.
+      - The certificate authorities on the managed host of which one has signed the server's certificate. Either a PEM
+        file, or a folder with hashed names as C(openssl rehash) makes it.
       - Without it the authorities of the operating system are trusted.
     type: path
   client_cert:

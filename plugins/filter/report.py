@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from ansible_collections.keaops.kea.plugins.module_utils import _report
+from ansible_collections.keaops.kea.plugins.module_utils import _report, _running, _x509
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 
 
@@ -22,12 +23,16 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
             ("__kea_packages", "packages installed"),
             ("__kea_other_packages", "packages installed"),
             ("__kea_secret_file", "password of the API written"),
+            ("__kea_tls", "certificate"),
             ("__kea_agent_result", "Control Agent"),
             ("__kea_agent_stopped", "Control Agent stopped"),
             ("__kea_dhcp4_result", "DHCPv4 server"),
         )
         if (_inventory.registered(host_vars, name) or {}).get("changed")
     ]
+    tls = (_inventory.registered(host_vars, "__kea_host_info") or {}).get("tls") or {}
+    trust = tls.get("trust") or []
+    own_ca = (plan.get("tls") or {}).get("source") == "ownca"
     content = ((plan.get("daemons") or {}).get("dhcp4") or {}).get("content") or {}
     return _report.Entry(
         host,
@@ -39,7 +44,19 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
         address=plan.get("address") or "",
         subnets=(content.get("Dhcp4") or {}).get("subnet4"),
         done=done,
+        certificate=_certificate(tls),
+        authorities=len(trust),
+        rotating=len(trust) > 1 and own_ca,
+        renew_before=plan["tls"]["renew_before"] if own_ca else _report.WARNING_DAYS,
     )
+
+
+def _certificate(tls: Any) -> dict[str, Any] | None:
+    """Return serial number and dates of the certificate in a host's files, None without one."""
+    try:
+        return _x509.first_of(str(tls.get("certificate") or "").encode()).as_dict(time.time())
+    except ValueError:
+        return None
 
 
 def _problem(info: Any) -> str:
@@ -47,7 +64,8 @@ def _problem(info: Any) -> str:
     if not info or info.get("skipped") or "state" in info:
         return ""
     reason = " ".join(str(info.get("msg") or "no reason given").split())
-    return f"does not run or does not answer: {reason}"
+    # Kind option: a file on the host is in the way, and the server was not asked.
+    return f"{'not known' if info.get('kind') == 'option' else 'does not run or does not answer'}: {reason}"
 
 
 def status(hostvars: Any, hosts: Any) -> list:
@@ -60,9 +78,23 @@ def summary(hostvars: Any, hosts: Any) -> list:
     return _report.summary_lines([_entry(host, hostvars[host]) for host in hosts])
 
 
+def link_changes(hostvars: Any, hosts: Any) -> list:
+    """Return what a run would change in how these hosts talk to each other now."""
+    found = []
+    for host in hosts:
+        plan = _inventory.registered(hostvars[host], "__kea_plan") or {}
+        info = _inventory.registered(hostvars[host], "__kea_host_info") or {}
+        live = ((info.get("daemons") or {}).get("dhcp4") or {}).get("link")
+        if not live:
+            continue
+        wanted = _running.link_of(((plan.get("daemons") or {}).get("dhcp4") or {}).get("content")) or {}
+        found += [f"{key} of {host}" for key in live if live[key] != wanted.get(key)]
+    return found
+
+
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict:
         """Return them by name."""
-        return {"status": status, "summary": summary}
+        return {"status": status, "summary": summary, "link_changes": link_changes}

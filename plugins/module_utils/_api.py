@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import errno
 import http.client
 import json
@@ -19,16 +20,13 @@ import socket
 import ssl
 import time
 import typing as t
-import urllib.error
 import urllib.parse
 
-from ansible.module_utils.urls import Request, make_context
+from ansible_collections.keaops.kea.plugins.module_utils import _x509
 
 RESULT_SUCCESS = 0
-RESULT_ERROR = 1
 RESULT_UNSUPPORTED = 2
 RESULT_EMPTY = 3
-RESULT_CONFLICT = 4
 RESULT_PARTIAL = 5
 
 #: Largest reply read, in bytes: 100,000 reservations are about 40 MB of ``config-get``.
@@ -46,6 +44,17 @@ HIDDEN = "********"
 READ_ONLY_COMMANDS = frozenset(["build-report", "config-test", "ha-heartbeat", "list-commands"])
 
 _CHUNK = 65536
+#: Seconds for finding out why a connection was closed.
+_PROBE_TIMEOUT = 3
+_HASHED_NAME = re.compile(r"^[0-9a-f]{8}\.\d+$")
+_GIVE_READABLE = "Give a file on the managed host that the task's user may read."
+_GIVE_PEM = "Give a PEM file."
+# X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED; _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH; _INVALID_PURPOSE.
+_DATE_CODES = {9: "tls_not_yet_valid", 10: "tls_expired"}
+_NAME_CODES = (62, 64)
+_PURPOSE_CODE = 26
+# Alerts of a server about the certificate of its client. Old servers have but one word for everything, the last one.
+_CLIENT_ALERTS = ("certificate", "unknown ca", "access denied", "decrypt error", "handshake failure")
 _SECRET_KEY = re.compile(r"^(.*[-_])?(password|secret)$")
 _READ_ONLY_PATTERN = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*-(get|list|select-test)(-[a-z0-9]+)*$")
 
@@ -55,13 +64,15 @@ def is_read_only(command: str) -> bool:
     return command in READ_ONLY_COMMANDS or _READ_ONLY_PATTERN.match(command) is not None
 
 
+def is_secret(key, value) -> bool:
+    """Return whether *value* is a password or secret, by its *key* in a reply or a configuration."""
+    return isinstance(value, str) and bool(value) and _SECRET_KEY.match(str(key)) is not None
+
+
 def hide_secrets(value):
     """Return a copy of a reply or a configuration in which the value of every password and secret is asterisks."""
     if isinstance(value, dict):
-        return {
-            key: HIDDEN if isinstance(item, str) and item and _SECRET_KEY.match(key) else hide_secrets(item)
-            for key, item in value.items()
-        }
+        return {key: HIDDEN if is_secret(key, item) else hide_secrets(item) for key, item in value.items()}
     if isinstance(value, list):
         return [hide_secrets(item) for item in value]
     return value
@@ -85,10 +96,13 @@ class KeaApiError(Exception):
     """A request that brought no usable reply.
 
     Attributes:
-        kind (str): ``refused``, ``timeout``, ``unreachable``, ``unauthorized``, ``forbidden``, ``tls_expired``,
-            ``tls_untrusted``, ``tls_name``, ``tls_client_cert``, ``tls_plain``, ``tls_files``, ``tls_handshake``,
-            ``not_kea``, ``empty``, ``no_socket``, ``permission``, ``protocol``, ``wrong_service`` or ``option``;
-            in :class:`CommandFailed` also ``command_failed``, ``unsupported`` and ``offline``.
+        kind (str): ``refused``, ``timeout``, ``unreachable``, ``unauthorized``, ``forbidden``, ``not_kea``, ``empty``,
+            ``no_socket``, ``permission``, ``protocol``, ``wrong_service`` or ``option``; in :class:`CommandFailed` also
+            ``command_failed``, ``unsupported`` and ``offline``.
+            About the server's certificate ``tls_expired``, ``tls_not_yet_valid``, ``tls_untrusted``, ``tls_name``,
+            ``tls_purpose``; about the client's ``tls_client_cert`` (none was given), ``tls_client_expired``,
+            ``tls_client_untrusted``, ``tls_client_refused``, ``tls_files``; about the session ``tls_plain`` (https to a
+            port without TLS), ``tls_wanted`` (http to one with TLS), ``tls_version``, ``tls_handshake``.
         url (str): the address asked, ``unix:`` and the path for a UNIX socket; empty when it never came to one.
         detail (str): the low-level reason in its own words.
     """
@@ -148,7 +162,7 @@ class UnixTransport:
                 sock.connect(self.path)
                 sock.sendall(request)
                 while True:
-                    sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                    sock.settimeout(_left(deadline))
                     chunk = sock.recv(_CHUNK)
                     if not chunk:
                         break
@@ -200,17 +214,22 @@ class UnixTransport:
 class HttpTransport:
     """A Kea Control Agent, an HTTP control socket (Kea 3.0 and later) or a dedicated HA listener.
 
-    Proxies of the environment are not used, redirects are not followed and ``~/.netrc`` is not read.
+    Proxies of the environment are not used, redirects are not followed and ``~/.netrc`` is not read. Speaks TLS 1.2 and
+    later.
 
     Args:
         url: ``http://`` or ``https://``, address and port.
         user: user of the basic authentication, or None.
         password: its password.
-        ca_path: file with the certificate authority to trust, for https; None trusts the system's.
+        ca_path: for https, the authorities to trust: a file, or a folder with hashed names as ``openssl rehash`` makes
+            it; None trusts the system's.
         client_cert: file with the certificate to show, for https.
         client_key: file with its key.
         timeout: seconds the whole exchange may take.
         verify_hostname: whether the certificate must name the host of *url*. Kea itself does not ask for that.
+
+    Attributes:
+        certificate (_x509.Certificate): what the server showed last, be it trusted or not. None before, and for http.
 
     Raises:
         KeaApiError: kind ``option`` for a URL or a combination that cannot work, ``tls_files`` for unusable files.
@@ -231,49 +250,100 @@ class HttpTransport:
     ) -> None:
         self.url = url
         self.timeout = timeout
+        self.certificate: _x509.Certificate | None = None
         self._user = user
         self._password = password
+        self._ca_path = ca_path
         self._client_cert = client_cert
-        self._https = _checked_scheme(url) == "https"
-        self._context = self._make_context(ca_path, client_key, verify_hostname)
-        self._headers = {"Content-Type": "application/json"}
+        self._client_key = client_key
+        parts = _checked_url(url)
+        self._https = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if self._https else 80)
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._context = self._verifying(verify_hostname)
+        self._headers = {"Content-Type": "application/json", "Connection": "close"}
         if user is not None:
             token = f"{user}:{password or ''}".encode()
             self._headers["Authorization"] = "Basic " + base64.b64encode(token).decode("ascii")
 
-    def _make_context(self, ca_path: str | None, client_key: str | None, verify_hostname: bool) -> ssl.SSLContext:
-        files = [path for path in (ca_path, self._client_cert, client_key) if path]
+    def _verifying(self, verify_hostname: bool) -> ssl.SSLContext | None:
+        """Return the context for requests, None for http."""
         if not self._https:
-            if files:
+            if self._ca_path or self._client_cert or self._client_key:
                 sentence = "TLS files are given but the URL says http. Write https:// in the URL."
                 raise KeaApiError("option", self.url, "TLS files with an http URL", sentence)
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        for path in files:
-            # OpenSSL's own message would not name the file.
-            self._check_readable(path)
-        try:
-            context = make_context(cafile=ca_path, client_cert=self._client_cert, client_key=client_key)
-        except (OSError, ValueError) as exc:
-            raise self._bad_files(f"{', '.join(files)}: {_reason(exc)}") from exc
-        # Python 3.13 refuses authorities that Kea and older Pythons accept, for a missing key usage extension.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if not verify_hostname:
-            context.check_hostname = False
+            return None
+        context = _client_context()
+        context.check_hostname = verify_hostname
+        if self._ca_path:
+            self._load_authorities(context, self._ca_path)
+        else:
+            context.load_default_certs()
+        self._load_own(context)
         return context
 
-    def _check_readable(self, path: str) -> None:
-        try:
-            with open(path, "rb"):
-                pass
-        except OSError as exc:
-            raise self._bad_files(f"{path}: {exc.strerror}") from exc
+    def _trusting(self) -> ssl.SSLContext:
+        """Return a context that trusts everybody: only to see what a server shows, never for a request."""
+        context = _client_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._load_own(context)
+        return context
 
-    def _bad_files(self, detail: str) -> KeaApiError:
-        sentence = (
-            f"the TLS files cannot be used: {detail}. They must be readable PEM files on the managed host, and the key "
-            "must belong to the certificate and have no passphrase."
-        )
-        return KeaApiError("tls_files", self.url, detail, sentence)
+    def _load_authorities(self, context: ssl.SSLContext, path: str) -> None:
+        try:
+            if os.path.isdir(path):
+                hashed = [os.path.join(path, name) for name in os.listdir(path) if _HASHED_NAME.match(name)]
+                if not hashed:
+                    fix = "Put the certificates into it and run openssl rehash on it."
+                    raise self._bad_file("ca_path", path, "the folder has no certificate with a hashed name", fix)
+                # OpenSSL passes over what it cannot read, and then knows no authority.
+                for name in hashed:
+                    _read_file(name)
+                context.load_verify_locations(capath=path)
+            else:
+                _read_file(path)
+                context.load_verify_locations(cafile=path)
+        except ssl.SSLError as exc:
+            raise self._bad_file("ca_path", path, f"no PEM certificate in it ({_reason(exc)})", _GIVE_PEM) from exc
+        except OSError as exc:
+            raise self._bad_file("ca_path", exc.filename or path, _reason(exc), _GIVE_READABLE) from exc
+
+    def _load_own(self, context: ssl.SSLContext) -> None:
+        if not self._client_cert:
+            return
+        key_option, key = ("client_key", self._client_key) if self._client_key else ("client_cert", self._client_cert)
+        try:
+            pem = _read_file(self._client_cert)
+            _read_file(key)
+        except OSError as exc:
+            option = "client_cert" if exc.filename == self._client_cert else key_option
+            raise self._bad_file(option, exc.filename, _reason(exc), _GIVE_READABLE) from exc
+        asked: list[bool] = []
+
+        def no_passphrase() -> str:
+            asked.append(True)
+            return ""
+
+        try:
+            # Without a function OpenSSL would ask for a passphrase on a terminal.
+            context.load_cert_chain(self._client_cert, key, password=no_passphrase)
+        except (OSError, ValueError) as exc:
+            if asked:
+                raise self._bad_file(key_option, key, "the key has a passphrase", "Give a key without one.") from exc
+            if "key values mismatch" in _words(exc):
+                fix = f"Give the key of client_cert {self._client_cert}."
+                raise self._bad_file(key_option, key, "the key is of another certificate", fix) from exc
+            try:
+                _x509.first_of(pem)
+            except ValueError as why:
+                raise self._bad_file("client_cert", self._client_cert, str(why), _GIVE_PEM) from exc
+            raise self._bad_file(key_option, key, f"no PEM key in it ({_reason(exc)})", _GIVE_PEM) from exc
+
+    def _bad_file(self, option: str, path: str, detail: str, fix: str) -> KeaApiError:
+        sentence = f"{option} {path} cannot be used: {detail}. {fix}"
+        return KeaApiError("tls_files", self.url, f"{path}: {detail}", sentence)
 
     def exchange(self, request: bytes, command: str) -> RawReply:
         """Send one request and return the reply with its HTTP status.
@@ -282,38 +352,60 @@ class HttpTransport:
             KeaApiError: refused, timeout, unreachable, tls_*, empty, not_kea, protocol.
         """
         deadline = time.monotonic() + self.timeout
-        response: t.Any = None
+        connection = http.client.HTTPConnection(self._host, self._port)
         try:
-            try:
-                response = Request().open(
-                    "POST",
-                    self.url,
-                    data=request,
-                    headers=self._headers,
-                    timeout=self.timeout,
-                    use_proxy=False,
-                    use_netrc=False,
-                    follow_redirects="none",
-                    decompress=False,
-                    context=self._context,
-                )
-            except urllib.error.HTTPError as exc:
-                response = exc
-            return RawReply(response.getcode(), self._read(response, deadline))
+            sock = self._dial(self._context, self.timeout)
+            connection.sock = sock
+            self._note_certificate(sock)
+            sock.settimeout(_left(deadline))
+            connection.request("POST", self._path, body=request, headers=self._headers)
+            with contextlib.closing(connection.getresponse()) as response:
+                return RawReply(response.status, self._read(response, sock, deadline))
         except KeaApiError:
             raise
-        except Exception as exc:  # urllib lets errors of sockets, OpenSSL and http.client through, wrapped or bare
+        except Exception as exc:  # errors of sockets, OpenSSL and http.client have no common base
             raise self._error(exc, command) from exc
         finally:
-            if response is not None:
-                response.close()
+            connection.close()
 
-    def _read(self, response, deadline: float) -> bytes:
+    def look(self) -> _x509.Certificate:
+        """Return the certificate that is served there, whoever signed it and whatever its dates and names are.
+
+        Raises:
+            KeaApiError: refused, timeout, unreachable, tls_*, empty.
+        """
+        try:
+            with self._dial(self._trusting(), self.timeout) as sock:
+                self._note_certificate(sock)
+        except KeaApiError:
+            raise
+        except Exception as exc:
+            raise self._error(exc, "a TLS handshake") from exc
+        if self.certificate is None:
+            raise KeaApiError("tls_handshake", self.url, "no certificate", "the server shows no certificate.")
+        return self.certificate
+
+    def _dial(self, context: ssl.SSLContext | None, timeout: float) -> socket.socket:
+        """Return a connection, over TLS when there is a context."""
+        sock = socket.create_connection((self._host, self._port), timeout)
+        try:
+            # The head and the body of a request are two small packets.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return context.wrap_socket(sock, server_hostname=self._host) if context else sock
+        except BaseException:
+            sock.close()
+            raise
+
+    def _note_certificate(self, sock: socket.socket) -> None:
+        der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        self.certificate = _x509.parse(der) if der else None
+
+    def _read(self, response: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
         body = _Body(self.url, deadline)
         # read1() returns what has come, so that a server that drips cannot stretch the time limit.
-        read1 = getattr(response, "read1", None) or response.fp.read1
-        while True:
-            chunk = read1(_CHUNK)
+        while not response.isclosed():
+            sock.settimeout(_left(deadline))
+            chunk = response.read1(_CHUNK)
             if not chunk:
                 break
             body.add(chunk)
@@ -327,15 +419,9 @@ class HttpTransport:
         return text.replace(self._password, HIDDEN) if self._password else text
 
     def empty(self, command: str) -> KeaApiError:
-        """Return the error for a connection that was closed without a reply."""
-        if not self._https:
-            hint = "If this port speaks TLS, write https:// in the URL; else look into the log of the server."
-        elif self._client_cert:
-            hint = "The server may have refused the TLS session; its log says why."
-        else:
-            hint = "The server may want a client certificate (client_cert, client_key); its log says so."
-        sentence = f"the connection was closed without a reply to {command}. {hint}"
-        return KeaApiError("empty", self.url, "no reply", sentence)
+        """Return the error for a reply without a text."""
+        sentence = f"the reply to {command} is empty. Look into the log of the server."
+        return KeaApiError("empty", self.url, "empty reply", sentence)
 
     def unauthorized(self) -> KeaApiError:
         """Return the error for HTTP 401."""
@@ -352,14 +438,12 @@ class HttpTransport:
         return KeaApiError("unauthorized", self.url, "HTTP 401", sentence)
 
     def _error(self, exc: BaseException, command: str) -> KeaApiError:
-        if isinstance(exc, urllib.error.URLError) and isinstance(exc.reason, BaseException):
-            exc = exc.reason
         detail = self.scrub(_reason(exc))
         if isinstance(exc, socket.timeout) or getattr(exc, "errno", None) == errno.ETIMEDOUT:
             return _timed_out(self.url, self.timeout, command)
         # RemoteDisconnected is a ConnectionResetError.
         if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError)):
-            return self.empty(command)
+            return self._closed(command)
         if isinstance(exc, ssl.SSLError):
             return self._tls_error(exc, detail)
         if isinstance(exc, ConnectionRefusedError):
@@ -382,33 +466,115 @@ class HttpTransport:
             sentence = f"{type(exc).__name__}: {detail}."
         return KeaApiError(kind, self.url, detail, sentence)
 
+    def _closed(self, command: str) -> KeaApiError:
+        """Return the error for a connection that was closed without a reply: TLS may be the reason."""
+        if self._https:
+            refusal = self._late_refusal()
+            if refusal is not None:
+                return refusal
+        elif self._speaks_tls():
+            sentence = "the server speaks TLS on this port, and the URL says http. Write https:// in the URL."
+            return KeaApiError("tls_wanted", self.url, "closed", sentence)
+        sentence = f"the connection was closed without a reply to {command}. Look into the log of the server."
+        return KeaApiError("empty", self.url, "no reply", sentence)
+
+    def _late_refusal(self) -> KeaApiError | None:
+        """Return why the server refuses a TLS session after the handshake, or None.
+
+        With TLS 1.3 it judges the client's certificate that late, and what the client has sent by then can make the end
+        of the connection overtake the reason. So nothing is sent here.
+        """
+        try:
+            with self._dial(self._context, min(self.timeout, _PROBE_TIMEOUT)) as sock:
+                sock.recv(1)
+        except ssl.SSLError as exc:
+            return self._tls_error(exc, _reason(exc)) if _is_alert(exc) else None
+        except OSError:
+            return None
+        return None
+
+    def _speaks_tls(self) -> bool:
+        try:
+            with self._dial(self._trusting(), min(self.timeout, _PROBE_TIMEOUT)):
+                return True
+        except ssl.SSLError as exc:
+            return _is_alert(exc)
+        except OSError:
+            return False
+
     def _tls_error(self, exc: ssl.SSLError, detail: str) -> KeaApiError:
         code = getattr(exc, "verify_code", None)
-        words = detail.lower()
-        if code in (9, 10):  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
-            kind, fix = "tls_expired", "Renew the server's certificate and check the clocks of both hosts."
-        elif code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-            kind = "tls_name"
-            fix = (
-                "Issue the certificate with this address as subject alternative name, or set verify_hostname: false "
-                "as Kea itself does not check names."
-            )
-        elif code is not None:
-            kind, fix = "tls_untrusted", "Give the authority that signed the server's certificate as ca_path."
-        elif "alert" in words and ("certificate" in words or "unknown ca" in words or "handshake failure" in words):
-            kind = "tls_client_cert"
-            fix = (
-                "The server refuses client_cert: it must be valid now, allow clientAuth, and be signed by the "
-                "authority that server trusts."
-                if self._client_cert
-                else "The server wants a client certificate: set client_cert and client_key."
-            )
+        words = _words(exc)
+        if code is not None:
+            kind, sentence = self._distrust(code, detail)
+        elif any(sign in words for sign in ("protocol version", "unsupported protocol", "version too low")):
+            kind = "tls_version"
+            sentence = f"the server speaks no TLS 1.2 or later ({detail}). Update its OpenSSL, or allow TLS 1.2 there."
+        elif _is_alert(exc) and any(sign in words for sign in _CLIENT_ALERTS):
+            kind, sentence = self._refusal(words, detail)
         elif any(sign in words for sign in ("wrong version number", "http request", "record layer", "packet length")):
             kind = "tls_plain"
-            fix = "The server speaks plain HTTP on this port: write http:// in the URL, or turn TLS on there."
+            sentence = (
+                f"what answers there does not speak TLS ({detail}). Turn TLS on there, or write http:// in the URL."
+            )
         else:
-            kind, fix = "tls_handshake", "Look into the log of the server for its side of the reason."
-        return KeaApiError(kind, self.url, detail, f"the TLS session failed: {detail}. {fix}")
+            kind = "tls_handshake"
+            sentence = f"the TLS session failed: {detail}. Look into the log of the server for its side of the reason."
+        return KeaApiError(kind, self.url, detail, sentence)
+
+    def _distrust(self, code: int, detail: str) -> tuple[str, str]:
+        """Return kind and sentence for a certificate of the server that OpenSSL refused with an X509_V_ERR code."""
+        with contextlib.suppress(Exception), self._dial(self._trusting(), self.timeout) as sock:
+            self._note_certificate(sock)
+        shown = self.certificate
+        which = f"the server's certificate ({shown.text()})" if shown else "the server's certificate"
+        now = datetime.datetime.now(datetime.timezone.utc)
+        clock = f"and the clock of this host says {_x509.stamp(now)}"
+        if code in _DATE_CODES:
+            if shown and shown.not_before <= now <= shown.not_after:
+                which = "the certificate of the authority that signed the server's"
+            if _DATE_CODES[code] == "tls_expired":
+                return "tls_expired", f"{which} has expired, {clock}. Renew it, or set the clock."
+            return "tls_not_yet_valid", f"{which} is not valid yet, {clock}. Set the clocks of both hosts by NTP."
+        if code in _NAME_CODES:
+            return "tls_name", (
+                f"{which} is of another server: {detail}. Correct the URL; or issue the certificate with this address "
+                "as subject alternative name; or set verify_hostname: false, as Kea itself does not check names."
+            )
+        if code == _PURPOSE_CODE:
+            return "tls_purpose", (
+                f"{which} may not be used by a server: {detail}. Issue it with the extended key usage serverAuth."
+            )
+        trusted = f"ca_path {self._ca_path}" if self._ca_path else "the system's trusted certificates"
+        return "tls_untrusted", (
+            f"{which} is not signed by an authority in {trusted}: {detail}. Give the one that signed it as ca_path."
+        )
+
+    def _refusal(self, words: str, detail: str) -> tuple[str, str]:
+        """Return kind and sentence for an alert of the server about the client's certificate."""
+        if not self._client_cert:
+            return "tls_client_cert", (
+                f"the server wants a client certificate and none was given ({detail}). Set client_cert and client_key."
+            )
+        which, early = f"client_cert {self._client_cert}", False
+        with contextlib.suppress(OSError, ValueError):
+            own = _x509.first_of(_read_file(self._client_cert))
+            which += f" ({own.text()})"
+            early = own.not_before > datetime.datetime.now(datetime.timezone.utc)
+        if "certificate expired" in words:
+            kind, why = "tls_client_expired", "it has expired"
+            fix = "Renew it, and set the clocks of both hosts by NTP."
+        elif "unknown ca" in words:
+            kind, why = "tls_client_untrusted", "the server does not trust the authority that signed it"
+            fix = "Issue it by an authority in the server's trust-anchor; a running server has read that at its start."
+        elif "unsupported certificate" in words:
+            kind, why = "tls_client_refused", "it may not be used by a client"
+            fix = "Issue it with the extended key usage clientAuth."
+        elif early:
+            kind, why, fix = "tls_client_refused", "it is not valid yet", "Set the clocks of both hosts by NTP."
+        else:
+            kind, why, fix = "tls_client_refused", detail, "Look into the log of the server for its reason."
+        return kind, f"the server refuses {which}: {why}. {fix}"
 
 
 class KeaClient:
@@ -568,8 +734,16 @@ class _Body:
         return b"".join(self._chunks)
 
 
-def _checked_scheme(url: str) -> str:
-    """Return the scheme of *url*; the messages leave out what stands before the host, it may be a password."""
+def _client_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13 refuses authorities that Kea and older Pythons accept, for a missing key usage extension.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _checked_url(url: str) -> urllib.parse.SplitResult:
+    """Return the parts of *url*; the messages leave out what stands before the host, it may be a password."""
     fix = "Write http://ADDRESS:PORT/ or https://ADDRESS:PORT/."
     try:
         parts = urllib.parse.urlsplit(url)
@@ -581,9 +755,19 @@ def _checked_scheme(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         sentence = "the URL holds a user or a password. Give them as user and password."
         raise KeaApiError("option", shown, "credentials in the URL", sentence)
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise KeaApiError("option", url, "not an http URL", f"this is not an http or https URL. {fix}")
-    return parts.scheme
+    return parts
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds left, as a timeout: 0 would mean not to wait at all."""
+    return max(deadline - time.monotonic(), 0.001)
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(_CHUNK)
 
 
 def _timed_out(url: str, timeout: float, command: str) -> KeaApiError:
@@ -602,6 +786,16 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, OSError) and exc.strerror:
         return exc.strerror
     return " ".join(str(exc).split()) or type(exc).__name__
+
+
+def _words(exc: BaseException) -> str:
+    """Return all that an error of OpenSSL says, in lower case: its name for it, and its sentence."""
+    return f"{getattr(exc, 'reason', None) or ''} {exc}".replace("_", " ").lower()
+
+
+def _is_alert(exc: ssl.SSLError) -> bool:
+    """Return whether the server says what it dislikes; else OpenSSL does on this side."""
+    return " alert " in _words(exc)
 
 
 def read_password(path: str) -> str:

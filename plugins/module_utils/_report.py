@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Private to the keaops.kea collection; it may change in any release.
-"""The lines that status.yml and site.yml print for people."""
+"""The lines that status.yml, verify.yml and site.yml print for people."""
 
 from __future__ import annotations
 
 from typing import Any
+
+#: Fewer whole days than these until a certificate ends are worth a warning, and an error.
+WARNING_DAYS = 30
+ERROR_DAYS = 7
 
 _ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1}
 
@@ -24,6 +28,10 @@ class Entry:
         address: where the partner reaches it.
         subnets: the subnets the inventory declares for it.
         done: what this run changed on it.
+        certificate: ``serial``, ``not_after`` and ``days_left`` of the certificate in its files, None without TLS.
+        authorities: how many certificate authorities it trusts.
+        rotating: whether they are more because a new one is taking over.
+        renew_before: how many days before its end the certificate is renewed.
     """
 
     def __init__(
@@ -37,10 +45,16 @@ class Entry:
         address: str = "",
         subnets: list[dict[str, Any]] | None = None,
         done: list[str] | None = None,
+        certificate: dict[str, Any] | None = None,
+        authorities: int = 0,
+        rotating: bool = False,
+        renew_before: int = WARNING_DAYS,
     ) -> None:
         self.host, self.pair, self.role, self.problem, self.drift = host, pair, role, problem, drift
         self.info = info if info and "state" in info else None
         self.address, self.subnets, self.done = address, subnets or [], done or []
+        self.certificate, self.authorities, self.rotating = certificate, authorities, rotating
+        self.renew_before = renew_before
 
     @property
     def serves(self) -> bool:
@@ -78,13 +92,18 @@ def _head(pair: str, members: list[Entry]) -> str:
     return f"pair {pair}: {condition}, {who}"
 
 
+def _leases(counts: dict[str, Any] | None) -> str:
+    if not counts:
+        return "leases unknown"
+    return f"leases {'' if counts['counted'] else 'about '}{counts['assigned']} of {counts['total']}"
+
+
 def _status_row(entry: Entry) -> list[str]:
     row = [entry.host, entry.role or "no role"]
     if entry.info is None:
         return [*row, entry.problem or "does not run"]
     info = entry.info
     partner = info.get("partner") or {}
-    leases = info.get("leases")
     heard = "partner never seen"
     if partner.get("age") is not None:
         heard = f"partner seen {partner['age']} s ago"
@@ -95,19 +114,76 @@ def _status_row(entry: Entry) -> list[str]:
         *row,
         info["state"] or "no high availability",
         "serves" if entry.serves else "stands by",
-        f"leases {leases['assigned']} of {leases['total']}" if leases else "leases unknown",
+        _leases(info.get("leases")),
         heard,
         f"Kea {info['version']}" if info.get("version") else "Kea",
         drift,
     ]
 
 
+def _date(not_after: str) -> str:
+    return not_after.split("T")[0]
+
+
+def _left(certificate: dict[str, Any]) -> str:
+    days, serial, date = certificate["days_left"], certificate["serial"], _date(certificate["not_after"])
+    if days < 0:
+        return f"EXPIRED on {date} (serial {serial})"
+    return f"{days} day{'' if days == 1 else 's'} left (until {date}, serial {serial})"
+
+
+def _urgency(certificate: dict[str, Any], renew_before: int) -> str:
+    """Return ``error``, ``warning`` or nothing. A certificate that was made to live shorter gets shorter limits."""
+    days = certificate["days_left"]
+    if days < min(ERROR_DAYS, renew_before) or days < 0:
+        return "error"
+    return "warning" if days < min(WARNING_DAYS, renew_before) else ""
+
+
+def expiry(host: str, certificate: dict[str, Any], renew_before: int = WARNING_DAYS) -> tuple[str, str]:
+    """Return ``error`` or ``warning`` and a sentence when a certificate ends soon, else two empty texts.
+
+    Args:
+        host: its inventory name.
+        certificate: ``serial``, ``not_after`` and ``days_left``, whole days.
+        renew_before: how many days before its end it is renewed.
+    """
+    urgency = _urgency(certificate, renew_before)
+    if not urgency:
+        return "", ""
+    return urgency, (
+        f"{host}: certificate: {_left(certificate)}. Renew it with site.yml or rotate_certs.yml; with kea_tls_source: "
+        "files, replace kea_tls_cert_file and kea_tls_key_file first."
+    )
+
+
+def _certificate_line(entry: Entry) -> list[str]:
+    """Return what the server shows to others and whom it trusts, for hosts with TLS."""
+    if entry.certificate is None:
+        return []
+    trust = "1 CA" if entry.authorities == 1 else f"{entry.authorities} CAs"
+    if entry.rotating:
+        trust += ": a rotation of the CA is under way, rotate_certs.yml ends it"
+    urgency = _urgency(entry.certificate, entry.renew_before)
+    fix = {"error": "; RENEW IT NOW: run site.yml", "warning": "; renew it: run site.yml"}.get(urgency, "")
+    lines = [f"  {entry.host}  certificate: {_left(entry.certificate)}, trusts {trust}{fix}"]
+    for port in (entry.info or {}).get("certificates") or []:
+        where = f"  {entry.host}  port {port['port']} ({port['what']})"
+        if port["problem"]:
+            lines.append(f"{where}: {port['problem']}")
+        elif port["current"] is False:
+            lines.append(f"{where} still serves serial {port['serial']}: run site.yml")
+    return lines
+
+
 def status_lines(entries: list[Entry]) -> list[str]:
-    """Return one line per server, under one line per pair."""
+    """Return one line per server, under one line per pair, and further ones about certificates."""
     lines: list[str] = []
     for pair, members in _by_pair(entries).items():
         lines.append(_head(pair, members))
         lines += _columns([_status_row(entry) for entry in members])
+        for entry in members:
+            lines += _certificate_line(entry)
     return lines
 
 

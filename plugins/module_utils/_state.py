@@ -19,6 +19,9 @@ NORMAL_STATES = ("hot-standby", "load-balancing", "passive-backup", "backup")
 FINAL_STATE = "terminated"
 
 _SUBNET_COUNTER = re.compile(r"^subnet\[(\d+)\]\.(total-addresses|assigned-addresses|declined-addresses)$")
+# States of a lease: default, and declined, which Kea counts as assigned, too. The third one is expired and reclaimed.
+_DECLINED = 1
+_IN_USE = (0, _DECLINED)
 _COUNTER_NAMES = {"total-addresses": "total", "assigned-addresses": "assigned", "declined-addresses": "declined"}
 
 
@@ -157,12 +160,17 @@ def clock_skew(heartbeat: dict, asked: float, answered: float) -> float | None:
     return 0.0
 
 
-def lease_counts(statistics: dict) -> dict:
-    """Return the lease counts of a ``statistic-get-all``.
+def lease_counts(statistics: dict, leases: list | None = None, now: float = 0) -> dict:
+    """Return how many addresses are in use.
+
+    Args:
+        statistics: ``arguments`` of ``statistic-get-all``. What a server copies from its partner is missing in them.
+        leases: all leases, as Kea prints them, to be counted instead; None takes the numbers of the statistics.
+        now: seconds since the epoch; leases that have ended by then are not in use.
 
     Returns:
-        ``total``, ``assigned`` and ``declined`` addresses, and the same for each subnet under ``subnets``, keyed by its
-        id as text.
+        ``counted`` (whether that was done), ``total``, ``assigned`` and ``declined`` addresses, and the same for each
+        subnet under ``subnets``, keyed by its id as text.
     """
     subnets: dict[str, dict[str, int]] = {}
     for name, samples in statistics.items():
@@ -170,9 +178,18 @@ def lease_counts(statistics: dict) -> dict:
         if match:
             counts = subnets.setdefault(match.group(1), {"total": 0, "assigned": 0, "declined": 0})
             counts[_COUNTER_NAMES[match.group(2)]] = _newest(samples)
+    if leases is not None:
+        for counts in subnets.values():
+            counts.update(assigned=0, declined=0)
+        for lease in leases:
+            counts = subnets.setdefault(str(lease.get("subnet-id", 0)), {"total": 0, "assigned": 0, "declined": 0})
+            if lease.get("state") in _IN_USE and lease.get("cltt", 0) + lease.get("valid-lft", 0) > now:
+                counts["assigned"] += 1
+                counts["declined"] += lease.get("state") == _DECLINED
     result: dict[str, t.Any] = {
         key: sum(counts[key] for counts in subnets.values()) for key in ("total", "assigned", "declined")
     }
+    result["counted"] = leases is not None
     result["subnets"] = {key: subnets[key] for key in sorted(subnets, key=int)}
     return result
 

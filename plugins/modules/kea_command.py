@@ -82,9 +82,9 @@ EXAMPLES = r"""
     arguments:
       ip-address: 192.168.1.117
     url: https://192.168.1.2:8000/
-    ca_path: /etc/kea/tls/ca.pem
-    client_cert: /etc/kea/tls/server.pem
-    client_key: /etc/kea/tls/server.key
+    ca_path: /etc/kea/tls/current/trust
+    client_cert: /etc/kea/tls/current/cert.pem
+    client_key: /etc/kea/tls/current/key.pem
   become: true
 """
 
@@ -120,10 +120,15 @@ kind:
   description:
     - What kind of failure it was, for use in C(failed_when) or C(rescue).
     - V(refused), V(timeout), V(unreachable), V(no_socket), V(permission), V(empty) when nothing answered;
-      V(unauthorized), V(forbidden), V(tls_expired), V(tls_untrusted), V(tls_name), V(tls_client_cert), V(tls_plain),
-      V(tls_files), V(tls_handshake) when access was refused; V(not_kea), V(wrong_service), V(protocol) when the reply
-      was not that of the daemon; V(command_failed), V(unsupported), V(offline) when Kea reports a failure;
-      V(option) when options of the task cannot work.
+      V(unauthorized), V(forbidden) when access was refused; V(not_kea), V(wrong_service), V(protocol) when the reply
+      was not that of the daemon; V(command_failed), V(unsupported), V(offline) when Kea reports a failure; V(option)
+      when options of the task cannot work.
+    - V(tls_expired), V(tls_not_yet_valid), V(tls_untrusted), V(tls_name) or V(tls_purpose) when the server's
+      certificate is no good; V(tls_client_cert) when the server wants one of its client and there is none;
+      V(tls_client_expired), V(tls_client_untrusted) or V(tls_client_refused) when it refuses O(client_cert);
+      V(tls_plain) for https to a port without TLS, V(tls_wanted) for http to a port with TLS; V(tls_version) or
+      V(tls_handshake) when the two cannot agree; V(tls_files) when O(ca_path), O(client_cert) or O(client_key) cannot
+      be used.
   returned: on failure
   type: str
   sample: refused

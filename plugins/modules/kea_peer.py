@@ -21,7 +21,10 @@ description:
   - Differences are listed by path. What belongs to one host (its name, interfaces, sockets, logs, paths of files) may
     differ, and so may defaults that the two versions of Kea fill in differently.
   - An HA listener with C(restrict-commands) forbids C(config-get). Then the rest is proven with the commands it allows,
-    unless O(config_url) names another way to the same server. RV(config_checked) tells.
+    unless O(config_url) or O(partner_info) is another way to the same server. RV(config_checked) tells.
+  - Over TLS the partner's certificate must be valid now, come from an authority in O(ca_path), and be for the address
+    in O(url). Kea itself does not check the last of these, so any certificate of that authority opens its door. Give
+    every pair an authority of its own.
 extends_documentation_fragment:
   - keaops.kea.connection
   - keaops.kea.attributes
@@ -41,6 +44,13 @@ options:
     description:
       - Another URL of the partner for C(config-get), when O(url) forbids that command. Same credentials and files.
     type: str
+  partner_info:
+    description:
+      - What M(keaops.kea.kea_ha_info) with its option C(config) returned on the partner, when its configuration can be
+        read on that host alone. Not used with O(config_url).
+      - Its process must be the one that answers at O(url).
+      - Passwords and secrets are hidden in it, so they are not compared.
+    type: dict
   server_name:
     description:
       - The C(this-server-name) that the partner must have.
@@ -117,9 +127,25 @@ EXAMPLES = r"""
   keaops.kea.kea_peer:
     url: https://192.168.1.3:8000/
     config_url: https://192.168.1.3:8001/
-    ca_path: /etc/kea/tls/ca.pem
-    client_cert: /etc/kea/tls/server.pem
-    client_key: /etc/kea/tls/server.key
+    ca_path: /etc/kea/tls/current/trust
+    client_cert: /etc/kea/tls/current/cert.pem
+    client_key: /etc/kea/tls/current/key.pem
+    server_name: dhcp2
+  become: true
+
+- name: Read the configuration on each host, as none of them offers its API on the network
+  keaops.kea.kea_ha_info:
+    config: true
+  become: true
+  register: kea
+
+- name: Prove the partner with it
+  keaops.kea.kea_peer:
+    url: https://192.168.1.3:8000/
+    partner_info: "{{ hostvars['dhcp2'].kea }}"
+    ca_path: /etc/kea/tls/current/trust
+    client_cert: /etc/kea/tls/current/cert.pem
+    client_key: /etc/kea/tls/current/key.pem
     server_name: dhcp2
   become: true
 """
@@ -130,6 +156,28 @@ url:
   returned: always
   type: str
   sample: http://192.168.1.3:8000/
+certificate:
+  description: The certificate that the partner showed at O(url), be it trusted or not.
+  returned: when the partner showed one
+  type: dict
+  contains:
+    serial:
+      description: Its serial number in hexadecimal.
+      type: str
+    not_after:
+      description: Until when it is valid, UTC.
+      type: str
+    days_left:
+      description: Whole days until then, by the clock of this host.
+      type: int
+    fingerprint:
+      description: SHA-256 of the certificate in hexadecimal.
+      type: str
+  sample:
+    serial: 1F4C02B7
+    not_after: "2027-02-22T10:00:00Z"
+    days_left: 89
+    fingerprint: 5b9d2d3c7e4f86dce3a0a6ed6bf05a6ac1a2c4e94c37cc6cf9c0d5d0c4f5e6a7
 server_name:
   description: The partner's C(this-server-name). V(null) on Kea 2.2 when its configuration could not be read.
   returned: when the partner answered
@@ -228,9 +276,14 @@ kind:
   description:
     - What kind of failure it was.
     - V(refused), V(timeout), V(unreachable) or V(empty) when the partner does not answer; V(offline) when only its
-      Control Agent answers; V(unauthorized), V(forbidden) or one of V(tls_expired), V(tls_untrusted), V(tls_name),
-      V(tls_client_cert), V(tls_plain), V(tls_files), V(tls_handshake) when it refuses; V(not_kea) or V(protocol) when
-      something else answers; V(command_failed) or V(unsupported) when Kea reports a failure.
+      Control Agent answers; V(unauthorized) or V(forbidden) when it refuses; V(not_kea) or V(protocol) when something
+      else answers; V(command_failed) or V(unsupported) when Kea reports a failure.
+    - V(tls_expired), V(tls_not_yet_valid), V(tls_untrusted), V(tls_name) or V(tls_purpose) when the partner's
+      certificate is no good; V(tls_client_cert) when the partner wants one of its client and there is none;
+      V(tls_client_expired), V(tls_client_untrusted) or V(tls_client_refused) when it refuses O(client_cert);
+      V(tls_plain) for https to a port without TLS, V(tls_wanted) for http to a port with TLS; V(tls_version) or
+      V(tls_handshake) when the two cannot agree; V(tls_files) when O(ca_path), O(client_cert) or O(client_key) cannot
+      be used.
     - V(wrong_daemon) when another Kea daemon answers, V(wrong_server) when another server does, V(no_ha) when it runs
       without HA, V(drift) when the configurations differ, V(clock_skew), V(state), V(expectation).
     - V(local) when this host's own daemon does not answer, V(option) when options of the task cannot work.
@@ -273,6 +326,8 @@ class Peer:
         self._here = params["local_name"] or platform.node()
         self._there = params["server_name"] or "the partner"
         self._config_key = _api.SERVICES[params["service"]]
+        # What was read on the partner itself, when that is the way to its configuration.
+        self._told = None if params["config_url"] else params["partner_info"]
         self.result: dict = {"url": params["url"]}
 
     def _error(self, kind: str, sentence: str) -> PeerError:
@@ -286,8 +341,8 @@ class Peer:
         """
         try:
             client = _api.http_client(self._params, self._params["url"], self._params["timeout"])
-            status = client.command("status-get", check=True).arguments or {}
-            config = self._partner_config(client)
+            status = self._status(client)
+            config = self._partner_config(client, status)
         except _api.KeaApiError as exc:
             raise self._unusable(exc) from exc
         state = _state.normalise(status, ha_expected=True)
@@ -312,15 +367,25 @@ class Peer:
         where = f"{self._there} at " if exc.url else ""
         return PeerError(kind, f"{self._here}: {where}{exc}")
 
-    def _partner_config(self, client: _api.KeaClient) -> dict | None:
+    def _status(self, client: _api.KeaClient) -> dict:
+        try:
+            return client.command("status-get", check=True).arguments or {}
+        finally:
+            certificate = client.transport.certificate
+            if certificate:
+                self.result["certificate"] = certificate.as_dict(time.time())
+
+    def _partner_config(self, client: _api.KeaClient, status: dict) -> dict | None:
         """Return the configuration the partner runs, or None when it may not be asked for."""
+        self.result.update(config_checked=False, config_reason=None, compared=False, version=None)
+        if self._told:
+            return self._told_config(self._told, status)
         source = client
         if self._params["config_url"]:
             params = self._params
             if params["config_url"].startswith("http:"):
                 params = dict(params, ca_path=None, client_cert=None, client_key=None)
             source = _api.http_client(params, params["config_url"], params["timeout"])
-        self.result.update(config_checked=False, config_reason=None, compared=False, version=None)
         try:
             arguments = source.command("config-get", check=True).arguments
         except _api.KeaApiError as exc:
@@ -331,7 +396,7 @@ class Peer:
                 raise self._error(
                     "expectation",
                     f"the expectations need its configuration, and config-get is forbidden at {exc.url}. Set "
-                    "config_url to a control socket of that server.",
+                    "config_url to a control socket of that server, or partner_info.",
                 ) from exc
             return None
         config = arguments.get(self._config_key) if isinstance(arguments, dict) else None
@@ -340,6 +405,26 @@ class Peer:
                 "not_kea", f"config-get returned no {self._config_key}. Correct the address and the port."
             )
         self.result.update(config_checked=True, version=source.command("version-get", check=True).text)
+        if self._params["expect"]:
+            self.result["reply"] = _api.hide_secrets(arguments)
+        return config
+
+    def _told_config(self, told: dict, status: dict) -> dict:
+        """Return the configuration that was read on the partner itself."""
+        arguments = told.get("config")
+        config = arguments.get(self._config_key) if isinstance(arguments, dict) else None
+        if not isinstance(config, dict):
+            sentence = (
+                f"partner_info has no {self._config_key}. Give what kea_ha_info with config: true returned there."
+            )
+            raise self._error("option", sentence)
+        if told.get("pid") != status.get("pid"):
+            raise self._error(
+                "wrong_server",
+                f"the process {status.get('pid')} answers there, and partner_info is of the process {told.get('pid')}. "
+                "The URL leads to another server, or the server was restarted meanwhile: correct it, or try again.",
+            )
+        self.result.update(config_checked=True, version=told.get("version"))
         if self._params["expect"]:
             self.result["reply"] = _api.hide_secrets(arguments)
         return config
@@ -403,6 +488,8 @@ class Peer:
 
     def _check_drift(self, local: dict, config: dict) -> None:
         names = (self._here, self._there)
+        if self._told:
+            local = _api.hide_secrets(local)
         found = _compare.compare(local, config, same_version=self.result["version"] == self.result["local_version"])
         self.result.update(
             compared=True,
@@ -461,6 +548,7 @@ def main() -> None:
     spec["service"]["choices"] = ["dhcp4", "dhcp6"]
     spec.update(
         config_url={"type": "str"},
+        partner_info={"type": "dict"},
         server_name={"type": "str"},
         compare={"type": "bool", "default": True},
         max_clock_skew={"type": "float", "default": 30},

@@ -4,17 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import socket
-import threading
-
 import pytest
 import yaml
-from ansible.module_utils import basic
 from ansible_collections.keaops.kea.plugins.doc_fragments import connection
 from ansible_collections.keaops.kea.plugins.module_utils import _api
 from ansible_collections.keaops.kea.plugins.modules import kea_command
+
+pytest_plugins = ("servers",)
 
 REPLIES = {
     "config-get": {"result": 0, "arguments": {"Dhcp4": {"peers": [{"basic-auth-password": "s3cret"}]}}},
@@ -26,53 +22,28 @@ REPLIES = {
 
 
 @pytest.fixture
-def daemon(tmp_path):
+def daemon(serve_socket):
     """A control socket with ``path`` and the requests ``seen``."""
 
     class Daemon:
-        path = str(tmp_path / "kea4-ctrl-socket")
         seen: list = []
 
     daemon = Daemon()
     daemon.seen = []
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(daemon.path)
-    listener.listen(5)
 
-    def loop():
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                request = json.loads(connection.recv(65536))
-                daemon.seen.append(request)
-                reply = REPLIES.get(
-                    request["command"], {"result": 2, "text": f"'{request['command']}' command not supported."}
-                )
-                connection.sendall(json.dumps(reply).encode())
+    def answer(request):
+        daemon.seen.append(request)
+        unknown = {"result": 2, "text": f"'{request['command']}' command not supported."}
+        return REPLIES.get(request["command"], unknown)
 
-    threading.Thread(target=loop, daemon=True).start()
-    yield daemon
-    with contextlib.suppress(OSError):
-        listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    daemon.path = serve_socket(answer)
+    return daemon
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run_module):
     """Run the module: run(**options) -> its result."""
-
-    def start(check_mode=False, **options):
-        arguments = {"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check_mode)}
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit):
-            kea_command.main()
-        return json.loads(capsys.readouterr().out)
-
-    return start
+    return lambda check_mode=False, **options: run_module(kea_command, options, check_mode)
 
 
 def test_read_only_command(daemon, run):

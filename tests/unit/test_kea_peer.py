@@ -4,24 +4,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import email.utils
-import http.server
 import json
 import os
 import pathlib
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils import basic
 from ansible_collections.keaops.kea.plugins.action import kea_peer as action
+from ansible_collections.keaops.kea.plugins.module_utils import _api, _x509
 from ansible_collections.keaops.kea.plugins.modules import kea_peer
+
+pytest_plugins = ("servers",)
 
 SECRET = "s3cret-of-the-pair"
 ROOT = pathlib.Path(__file__).parents[2]
@@ -84,33 +83,17 @@ class Server:
 
 
 @pytest.fixture
-def start_http():
-    """Start the HTTP API of a server: start_http(server) -> its URL."""
-    servers = []
+def start_http(serve_http):
+    """Start the HTTP API of a server: start_http(server, context=None) -> its URL."""
 
-    def start(server):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, reply = server.answer(request["command"])
-                data = json.dumps([reply] if status == 200 else reply).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    def start(server, context=None):
+        def answer(request, headers):
+            status, reply = server.answer(request["command"])
+            return status, [reply] if status == 200 else reply
 
-            def log_message(self, *args):
-                pass
+        return serve_http(answer, context).url
 
-        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
-        servers.append(httpd)
-        return f"http://127.0.0.1:{httpd.server_port}/"
-
-    yield start
-    for httpd in servers:
-        httpd.shutdown()
-        httpd.server_close()
+    return start
 
 
 @pytest.fixture
@@ -122,46 +105,22 @@ def partner(start_http):
 
 
 @pytest.fixture
-def local(tmp_path):
+def local(serve_socket):
     """The daemon of this host, dhcp1, on a UNIX socket."""
     server = Server("dhcp1")
-    server.socket = str(tmp_path / "kea4-ctrl-socket")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(server.socket)
-    listener.listen(5)
-
-    def loop():
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                command = json.loads(connection.recv(65536))["command"]
-                connection.sendall(json.dumps(server.answer(command)[1]).encode())
-
-    threading.Thread(target=loop, daemon=True).start()
-    yield server
-    with contextlib.suppress(OSError):
-        listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    server.socket = serve_socket(lambda request: server.answer(request["command"])[1])
+    return server
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, partner, local):
+def run(run_module, partner, local):
     """Run the module on dhcp1: run(**options) -> its result."""
 
     def start(**options):
         options = {"url": partner.url, "socket": local.socket, "local_name": "dhcp1", "server_name": "dhcp2", **options}
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit):
-            kea_peer.main()
-        result = json.loads(capsys.readouterr().out)
-        # ansible-core adds for its own controller what to mask (2.22 and later) and the arguments (up to 2.20).
-        result.pop("_ansible_new_secrets", None)
+        result = run_module(kea_peer, options)
+        assert result.pop("warnings") == []
         assert SECRET not in json.dumps(result)
-        result.pop("invocation", None)
         return result
 
     return start
@@ -335,6 +294,91 @@ class TestRestrictedListener:
 
     def test_expectations_need_the_configuration(self, run):
         fails(run(expect=[{"query": "Dhcp4", "equals": 1}]), "expectation", "Set config_url")
+
+
+class TestNoApiOnTheNetwork:
+    """``kea_api: none``: the configuration is read on the partner itself, and handed in."""
+
+    @pytest.fixture(autouse=True)
+    def restrict(self, partner):
+        for command in ("config-get", "version-get"):
+            partner.replies[command] = (403, {"result": 403, "text": "Forbidden"})
+
+    @pytest.fixture
+    def told(self):
+        """What kea_ha_info returned on the partner, with the secrets hidden and much more in it."""
+        arguments = _api.hide_secrets({"Dhcp4": config("dhcp2"), "hash": "00"})
+        return {"changed": False, "state": "hot-standby", "pid": 1, "version": "2.6.3", "config": arguments}
+
+    def test_the_configurations_are_compared(self, run, told):
+        result = run(partner_info=told, states=["hot-standby"])
+        assert not result.get("failed"), result
+        assert (result["config_checked"], result["compared"], result["config_reason"]) == (True, True, None)
+        assert (result["version"], result["difference_count"]) == ("2.6.3", 0)
+        told["config"]["Dhcp4"]["valid-lifetime"] = 7200
+        fails(run(partner_info=told), "drift", "valid-lifetime: 43200 on dhcp1, 7200 on dhcp2")
+
+    def test_secrets_that_were_hidden_are_no_difference(self, run, told, local):
+        local.config["tsig-keys"] = [{"secret": SECRET}]
+        told["config"]["Dhcp4"]["tsig-keys"] = [{"secret": _api.HIDDEN}]
+        assert run(partner_info=told)["difference_count"] == 0
+
+    def test_the_url_is_proven_all_the_same(self, run, told, partner):
+        partner.replies["status-get"] = state_of("dhcp2", "waiting")
+        fails(run(partner_info=told, states=["hot-standby"]), "state", "standby in state waiting")
+
+    def test_another_process_answers(self, run, told):
+        told["pid"] = 2
+        fails(run(partner_info=told), "wrong_server", "the process 1 answers there", "of the process 2")
+
+    def test_another_server_answers(self, run, told):
+        told["config"] = {"Dhcp4": config("dhcp7")}
+        fails(run(partner_info=told), "wrong_server", "calls itself dhcp7")
+
+    @pytest.mark.parametrize("config", [None, {}, {"Dhcp6": {}}, "secret"])
+    def test_without_a_configuration(self, run, told, config):
+        told["config"] = config
+        fails(run(partner_info=told), "option", "partner_info has no Dhcp4", "config: true")
+
+    def test_config_url_comes_first(self, run, told, start_http):
+        told["config"]["Dhcp4"]["valid-lifetime"] = 7200
+        assert not run(partner_info=told, config_url=start_http(Server("dhcp2"))).get("failed")
+
+    def test_expectations(self, run, told):
+        result = run(partner_info=told, expect=[{"query": "Dhcp4", "equals": 1}])
+        assert result["reply"]["Dhcp4"]["valid-lifetime"] == 43200
+
+
+class TestTls:
+    """The whole of it is in test_api.py; here is what the module makes of it."""
+
+    @pytest.fixture
+    def files(self, pki):
+        return {"ca_path": pki("ca.pem"), "client_cert": pki("client.pem"), "client_key": pki("client.key")}
+
+    def test_the_certificate_of_the_partner(self, run, partner, start_http, pki, files):
+        url = start_http(partner, pki.context("server", client_certs=True))
+        result = run(url=url, **files)
+        assert not result.get("failed"), result
+        known = _x509.first_of((pki.folder / "server.pem").read_bytes())
+        assert result["certificate"] == known.as_dict(time.time())
+        assert result["certificate"]["days_left"] == 0
+
+    def test_a_certificate_that_is_no_good_is_told_all_the_same(self, run, partner, start_http, pki, files):
+        result = run(url=start_http(partner, pki.context("expired")), **files)
+        fails(result, "tls_expired", "dhcp1: dhcp2 at https://127.0.0.1:", "has expired", "Renew it")
+        assert result["certificate"]["days_left"] == -2
+
+    def test_one_of_another_server(self, run, partner, start_http, pki, files):
+        fails(run(url=start_http(partner, pki.context("wrong-name")), **files), "tls_name", "'127.0.0.1'")
+
+    def test_a_file_that_is_missing(self, run, pki, files):
+        files["ca_path"] = pki("nope")
+        fails(run(url="https://127.0.0.1:1/", **files), "tls_files", f"ca_path {pki('nope')} cannot be used")
+
+    def test_config_url_without_tls(self, run, partner, start_http, pki, files):
+        url = start_http(partner, pki.context("server", client_certs=True))
+        assert not run(url=url, config_url=partner.url, **files).get("failed")
 
 
 def test_the_reply_for_the_expectations_has_no_secrets(run, partner):

@@ -1,20 +1,13 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Normalised HA state from replies of real daemons, and the module that returns it."""
+"""Normalised HA state from replies of real daemons."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import json
-import socket
-import threading
-import time
 
 import pytest
-from ansible.module_utils import basic
 from ansible_collections.keaops.kea.plugins.module_utils import _state
-from ansible_collections.keaops.kea.plugins.modules import kea_ha_info
 
 STATUS_22 = {
     "high-availability": [
@@ -209,6 +202,7 @@ def test_lease_counts():
         "total": 150,
         "assigned": 26,
         "declined": 1,
+        "counted": False,
         "subnets": {
             "1": {"total": 100, "assigned": 26, "declined": 1},
             "2": {"total": 0, "assigned": 0, "declined": 0},
@@ -218,177 +212,32 @@ def test_lease_counts():
     assert list(counts["subnets"]) == ["1", "2", "10"]
 
 
-@pytest.fixture
-def daemon(tmp_path):
-    """A control socket: daemon(replies) -> path. A reply is a map, or a list of maps that is used up to its last."""
-    listeners = []
-
-    def start(replies):
-        path = str(tmp_path / "kea4-ctrl-socket")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen(5)
-        listeners.append(listener)
-
-        def loop():
-            while True:
-                try:
-                    connection = listener.accept()[0]
-                except OSError:
-                    return
-                with connection, contextlib.suppress(OSError):
-                    command = json.loads(connection.recv(65536))["command"]
-                    reply = replies.get(command, {"result": 2, "text": f"'{command}' command not supported."})
-                    if isinstance(reply, list):
-                        reply = reply.pop(0) if len(reply) > 1 else reply[0]
-                    connection.sendall(json.dumps(reply).encode())
-
-        threading.Thread(target=loop, daemon=True).start()
-        return path
-
-    yield start
-    for listener in listeners:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+def lease(subnet, state=0, cltt=1000, lifetime=100):
+    return {"ip-address": "192.168.1.100", "subnet-id": subnet, "state": state, "cltt": cltt, "valid-lft": lifetime}
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the module: run(**options) -> its result."""
-
-    def start(**options):
-        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", arguments)
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit):
-            kea_ha_info.main()
-        return json.loads(capsys.readouterr().out)
-
-    return start
-
-
-def status(value):
-    return {"result": 0, "arguments": value}
-
-
-def test_info(daemon, run):
-    path = daemon(
-        {
-            "status-get": status(STANDBY_26),
-            "ha-heartbeat": status(HEARTBEAT),
-            "version-get": {"result": 0, "text": "2.6.3", "arguments": {"extended": "..."}},
-            "config-hash-get": status({"hash": "63C5"}),
-            "statistic-get-all": status({"subnet[1].total-addresses": [[100, ""]]}),
-        }
-    )
-    result = run(socket=path)
-    assert not result["changed"]
-    assert (result["state"], result["serving"], result["server_name"]) == ("hot-standby", False, "server2")
-    assert (result["version"], result["config_hash"], result["unsent_updates"]) == ("2.6.3", "63C5", 4)
-    assert result["leases"]["total"] == 100
-    assert result["summary"].startswith("standby in state hot-standby, not serving")
+def test_leases_that_are_counted_beat_the_statistics():
+    # What a server with seven leases said after it had copied them from its partner.
+    statistics = {
+        "subnet[1].total-addresses": [[100, ""]],
+        "subnet[1].assigned-addresses": [[1, ""]],
+        "subnet[1].declined-addresses": [[3, ""]],
+        "subnet[2].total-addresses": [[50, ""]],
+        "subnet[2].assigned-addresses": [[9, ""]],
+    }
+    leases = [lease(1)] * 6 + [lease(1, state=1), lease(1, state=2), lease(1, cltt=900), lease(3)]
+    assert _state.lease_counts(statistics, leases, now=1000) == {
+        "total": 150,
+        "assigned": 8,
+        "declined": 1,
+        "counted": True,
+        "subnets": {
+            "1": {"total": 100, "assigned": 7, "declined": 1},
+            "2": {"total": 50, "assigned": 0, "declined": 0},
+            "3": {"total": 0, "assigned": 1, "declined": 0},
+        },
+    }
 
 
-def test_info_of_kea_22_and_without_statistics(daemon, run):
-    path = daemon({"status-get": status(STATUS_22), "version-get": {"result": 0, "text": "2.2.0"}})
-    result = run(socket=path)
-    assert (result["version"], result["config_hash"], result["leases"]) == ("2.2.0", None, None)
-
-
-def test_wait_through_states(daemon, run):
-    waiting = status(changed(STATUS_26, {"state": "waiting", "scopes": []}, {"last-state": "unavailable"}))
-    alone = status(changed(STATUS_26, remote={"last-state": "ready"}))
-    path = daemon({"status-get": [waiting, alone, status(STATUS_26)]})
-    result = run(socket=path, wait_for=["hot-standby"], wait_for_partner=True, delay=0.01)
-    assert result["partner"]["state"] == "hot-standby"
-
-
-def test_wait_needs_the_partner_only_when_told(daemon, run):
-    path = daemon({"status-get": status(changed(STATUS_26, remote={"last-state": "ready"}))})
-    assert run(socket=path, wait_for=["hot-standby"], timeout=0.1, delay=0.01)["state"] == "hot-standby"
-
-
-def test_timeout_names_side_states_and_log(daemon, run, tmp_path):
-    log = tmp_path / "kea-dhcp4.log"
-    lines = ["1 WARN old", "2 WARN HA_HEARTBEAT_COMMUNICATIONS_FAILED refused", "3 INFO COMMAND_RECEIVED status-get"]
-    log.write_text("\n".join([*lines, "4 INFO HA_STATE_TRANSITION to WAITING", "5 INFO COMMAND_RECEIVED status-get"]))
-    path = daemon({"status-get": status(changed(STATUS_26, remote={"last-state": "unavailable"}))})
-    result = run(
-        socket=path,
-        wait_for=["hot-standby"],
-        wait_for_partner=True,
-        timeout=0.1,
-        delay=0.01,
-        log_file=str(log),
-        log_lines=2,
-    )
-    assert result["failed"]
-    assert result["kind"] == "state"
-    assert result["partner"]["state"] == "unavailable"
-    quoted = ["2 WARN HA_HEARTBEAT_COMMUNICATIONS_FAILED refused", "4 INFO HA_STATE_TRANSITION to WAITING"]
-    assert result["log"] == quoted
-    for words in (
-        f"unix:{path}: server1 is not in hot-standby with its partner after 0.",
-        "primary in state hot-standby, serving; it sees its partner in state unavailable",
-        "Its partner does not answer: start the service there",
-        f"The last lines of {log}:\n" + "\n".join(quoted),
-    ):
-        assert words in result["msg"]
-
-
-def test_timeout_of_this_side(daemon, run, tmp_path):
-    path = daemon({"status-get": status(changed(STATUS_22, {"state": "waiting"}))})
-    missing = tmp_path / "no.log"
-    result = run(socket=path, wait_for=["hot-standby"], timeout=0.1, delay=0.01, log_file=str(missing))
-    assert "this server is not in hot-standby after 0." in result["msg"]
-    assert "Look into the log of both servers" in result["msg"]
-    assert result["log"] == [f"{missing}: No such file or directory"]
-
-
-def test_terminated_is_not_waited_for(daemon, run):
-    path = daemon({"status-get": status(changed(STATUS_26, {"state": "terminated"}))})
-    start = time.monotonic()
-    result = run(socket=path, wait_for=["hot-standby"], timeout=20)
-    assert time.monotonic() - start < 5
-    assert result["kind"] == "state"
-    assert "the clocks differ by more than 60 s" in result["msg"]
-
-
-def test_zombie_while_waiting(daemon, run):
-    path = daemon({"status-get": status({key: STATUS_26[key] for key in STATUS_26 if key != "high-availability"})})
-    result = run(socket=path, wait_for=["hot-standby"], timeout=0.1, delay=0.01)
-    assert result["kind"] == "no_ha"
-    assert "may serve nobody" in result["msg"]
-
-
-@pytest.mark.parametrize(
-    "hooks, serving",
-    [
-        ([{"library": "libdhcp_ha.so", "parameters": {"high-availability": [{"mode": "hot-standby"}]}}], False),
-        ([], True),
-    ],
-)
-def test_zombie_is_told_from_a_server_that_stands_alone(daemon, run, hooks, serving):
-    alone = {key: STATUS_26[key] for key in STATUS_26 if key != "high-availability"}
-    path = daemon({"status-get": status(alone), "config-get": status({"Dhcp4": {"hooks-libraries": hooks}})})
-    result = run(socket=path)
-    assert (result["ha"], result["serving"]) == (False, serving)
-
-
-def test_partner_that_answers_but_is_not_ready(daemon, run):
-    path = daemon({"status-get": status(changed(STATUS_26, remote={"last-state": "syncing"}))})
-    result = run(socket=path, wait_for=["hot-standby"], wait_for_partner=True, timeout=0.1, delay=0.01)
-    assert "server1 is well, its partner is not" in result["msg"]
-
-
-def test_log_without_warnings_is_quoted_as_it_is(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("one\ntwo\nthree\n")
-    assert kea_ha_info.tail(str(log), 2) == ["two", "three"]
-
-
-def test_a_daemon_that_does_not_come_up(run, tmp_path):
-    result = run(socket=str(tmp_path / "none"), wait_for=["hot-standby"], timeout=0.1, delay=0.01)
-    assert result["kind"] == "no_socket"
-    assert result["url"] == f"unix:{tmp_path / 'none'}"
+def test_a_lease_without_an_end():
+    assert _state.lease_counts({}, [lease(1, lifetime=4294967295)], now=2000)["assigned"] == 1
