@@ -53,6 +53,7 @@ INOTIFY_INSTANCES = 1024
 HOST_SUITES = ("bookworm", "trixie", "forky")
 CLIENT_IMAGE = "client"
 CLIENT_SUITE = "bookworm"
+CLIENT_PROGRAMS = {"dhcp_client.py": "dhcp-client", "attack": "attack"}
 # Suites with a -security and an -updates archive beside the main one.
 RELEASED_SUITES = ("bookworm", "trixie")
 # A mirror's copy of testing can be older than its Release file allows. Lab images only.
@@ -714,9 +715,10 @@ class Lab:
         keys = f"/home/{USER}/.ssh/authorized_keys"
         script = f"umask 077; cat > {keys} && chown {USER}: {keys}"
         docker("exec", "-i", name, "sh", "-c", script, stdin=public_key)
-        if machine["image"] == CLIENT_IMAGE and (HERE / "dhcp_client.py").exists():
-            docker("cp", str(HERE / "dhcp_client.py"), f"{name}:/usr/local/bin/dhcp-client")
-            docker("exec", name, "chmod", "0755", "/usr/local/bin/dhcp-client")
+        if machine["image"] == CLIENT_IMAGE:
+            for source, program in CLIENT_PROGRAMS.items():
+                docker("cp", str(HERE / source), f"{name}:/usr/local/bin/{program}")
+                docker("exec", name, "chmod", "0755", f"/usr/local/bin/{program}")
         ports = docker("port", name, "22/tcp").stdout.split()
         machine["port"] = int(ports[0].rpartition(":")[2])
 
@@ -812,6 +814,7 @@ class Lab:
             "ansible_ssh_common_args": options,
             "ansible_python_interpreter": "/usr/bin/python3",
             "lab_id": self.id,
+            "lab_dir": str(self.directory),
             "lab_pair": f"pair_{machine['pair']}",
             "lab_suite": CLIENT_SUITE if machine["image"] == CLIENT_IMAGE else machine["image"],
             "lab_number": machine["number"],

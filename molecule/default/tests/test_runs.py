@@ -9,32 +9,15 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from conftest import INVENTORY, PAIRS, ROOT, Pair, command_of, environment, play
-
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+from conftest import PAIRS, ROOT, Pair, changed, command_of, environment, inventory_of, play
 
 
 def one_of(pairs: list[Pair]) -> Pair:
     """Return the pair for tests that need only one: Debian stable's where the lab has it."""
     return next((pair for pair in pairs if pair.suite == "trixie"), pairs[0])
-
-
-def changed(output: str) -> dict[str, int]:
-    """Return the number of changes of each host, from the recap."""
-    found = {host: int(count) for host, _ok, count, _unreachable, _failed in RECAP.findall(output)}
-    assert found, output
-    return found
-
-
-def group_variables() -> dict:
-    """Return the subnets that the scenario's inventory declares, as the inventory has them."""
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", INVENTORY, "--host", PAIRS[0].primary.name]
-    return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
 
 
 def test_verify_passes_and_sees_both_directions(pairs):
@@ -101,9 +84,7 @@ def test_a_change_goes_to_the_standby_first_and_check_mode_says_so(pairs):
             assert server.pid() != before[server.name]
             assert server.pid("kea-ctrl-agent") == agents[server.name]
             assert server.kea("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] == 43201
-            started[server.name] = int(
-                server.run("systemctl show -p ExecMainStartTimestampMonotonic --value kea-dhcp4-server")
-            )
+            started[server.name] = server.started()
         # One container's clock is every container's: the standby was up seconds before the primary was touched.
         assert started[pair.primary.name] - started[pair.standby.name] > 2_000_000
     run = play("site.yml")
@@ -136,7 +117,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
     change, words = MISTAKES[mistake]
-    variables = {key: value for key, value in group_variables().items() if key in ("kea_subnets",)}
+    variables = {key: value for key, value in inventory_of(PAIRS[0].primary.name).items() if key in ("kea_subnets",)}
     change(variables)
     before = [server.pid() for pair in pairs for server in pair.servers]
     run = play("site.yml", "-e", json.dumps(variables))
