@@ -31,6 +31,7 @@ from typing import Any, Callable, NamedTuple
 
 from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
+    HttpTransport,
     KeaApiError,
     KeaClient,
     UnixTransport,
@@ -42,6 +43,9 @@ from ansible_collections.keaops.kea.plugins.module_utils._state import describe,
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
 STABLE_SECONDS = 2.0
 POLL_SECONDS = 0.25
+# What the port of the HA listener says when it is not Kea's. A certificate that is refused is a sign of life, and a
+# port that says nothing may be behind a packet filter.
+_NO_LISTENER = ("refused", "tls_plain", "tls_wanted", "unauthorized", "wrong_service", "not_kea")
 # 2.6.3 says this of every good configuration with the dedicated HA listener, with -T only, never at the real start.
 FALSE_ALARM = "CmdHttpListener cannot be started when multi-threading is disabled"
 UNTOUCHED = "Nothing was changed; the service is as it was"
@@ -100,6 +104,15 @@ DAEMONS = {
         ),
     )
 }
+
+
+class Listener(NamedTuple):
+    """A server's own port for its partner, and the files it would show there itself; None without TLS."""
+
+    url: str
+    ca_path: str | None
+    cert: str | None
+    key: str | None
 
 
 class ApplyError(Exception):
@@ -279,6 +292,18 @@ class System:
     def api(self, path: str, command: str, timeout: float = 5) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
         return KeaClient(UnixTransport(path, timeout)).command(command)
+
+    def listener(self, listener: Listener, timeout: float = 3) -> Any:
+        """Ask the daemon at its HA listener, as its partner would; returns the reply, raises KeaApiError."""
+        transport = HttpTransport(
+            listener.url,
+            ca_path=listener.ca_path,
+            client_cert=listener.cert,
+            client_key=listener.key,
+            timeout=timeout,
+            verify_hostname=False,
+        )
+        return KeaClient(transport).command("status-get")
 
     def http(self, host: str, port: int, tls: bool, timeout: float = 5) -> str | None:
         """None if something speaks HTTP, or TLS, there, else the reason why not.
@@ -468,6 +493,20 @@ def uses_ha(content: Any, key: str) -> bool:
         if isinstance(hook, dict) and (hook.get("parameters") or {}).get("high-availability"):
             return True
     return False
+
+
+def listener_of(content: Any, key: str) -> Listener | None:
+    """The HA listener of its own that *content* has the server open, or None."""
+    hooks = [hook for hook in _section(content, key).get("hooks-libraries") or [] if isinstance(hook, dict)]
+    for hook in hooks:
+        for ha in (hook.get("parameters") or {}).get("high-availability") or []:
+            threads = ha.get("multi-threading") or {}
+            own = [peer for peer in ha.get("peers") or [] if peer.get("name") == ha.get("this-server-name")]
+            if own and threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
+                url = str(own[0].get("url"))
+                files = [own[0].get(name, ha.get(name)) for name in ("trust-anchor", "cert-file", "key-file")]
+                return Listener(url, *(files if url.startswith("https:") else [None, None, None]))
+    return None
 
 
 def unix_socket(content: Any, key: str, default: str | None) -> str | None:
@@ -1141,8 +1180,10 @@ class Transaction:
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
             self._roll_back(error, fallback, before)
-            if self._settings_wrong(before) or _NOT_STARTED.search(error.reason):
+            if _NOT_STARTED.search(error.reason):
                 error.message += f". {UNLOCK}"
+            elif self._settings_wrong(before):
+                error.message += ". If the new settings of its unit are the reason, set kea_unit_hardening: false"
             raise error from exc
         self._write_marker(files)
 
@@ -1357,6 +1398,19 @@ class Transaction:
             )
         if self._ha["sockets_ready"] is False:
             return "it has not opened its sockets for DHCP packets"
+        return self._probe_listener(listener_of(content, key), pid)
+
+    def _probe_listener(self, listener: Listener | None, pid: int) -> str | None:
+        """None unless the partner would not find this server: Kea 2.2 lives on when it cannot open the port."""
+        if listener is None:
+            return None
+        try:
+            reply = self.system.listener(listener)
+        except KeaApiError as exc:
+            return f"its HA listener is not there: {exc}" if exc.kind in _NO_LISTENER else None
+        found = (reply.arguments or {}).get("pid")
+        if pid and found not in (None, pid):
+            return f"process {found} answers on {listener.url}, not its HA listener"
         return None
 
     def _probe_http(self, content: Any) -> str | None:

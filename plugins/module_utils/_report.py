@@ -135,7 +135,7 @@ def _left(certificate: dict[str, Any]) -> str:
 def _urgency(certificate: dict[str, Any], renew_before: int) -> str:
     """Return ``error``, ``warning`` or nothing. A certificate that was made to live shorter gets shorter limits."""
     days = certificate["days_left"]
-    if days < min(ERROR_DAYS, renew_before) or days < 0:
+    if days < min(ERROR_DAYS, renew_before):
         return "error"
     return "warning" if days < min(WARNING_DAYS, renew_before) else ""
 

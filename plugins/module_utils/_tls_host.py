@@ -96,7 +96,7 @@ def facts(system: System, path: str) -> dict[str, Any]:
     if current is not None:
         folder = os.path.join(path, current)
         with contextlib.suppress(OSError):
-            found["certificate"] = _read(os.path.join(folder, _tls.CERT_FILE))
+            found["certificate"] = "".join(_certificates(_read(os.path.join(folder, _tls.CERT_FILE)))) or None
         found["trust"] = store.trust(current)
         found["key"] = key_facts(os.path.join(folder, _tls.CERT_FILE), os.path.join(folder, _tls.KEY_FILE))
     return found
@@ -128,7 +128,7 @@ def key_problem(cert_file: str, key_file: str) -> str | None:
 
     try:
         labels = [label for label, _block in _blocks(_read(key_file) or "")]
-        certified = any(label == "CERTIFICATE" for label, _block in _blocks(_read(cert_file) or ""))
+        certified = bool(_certificates(_read(cert_file)))
     except OSError as exc:
         return f"it cannot be read ({exc.strerror or exc})"
     if not any(label.endswith("PRIVATE KEY") for label in labels):
@@ -175,6 +175,11 @@ def _read(path: str) -> str | None:
 def _blocks(text: str) -> list[tuple[str, str]]:
     """Return label and text of each PEM block."""
     return [(match.group(1), match.group(0) + "\n") for match in _PEM_BLOCK.finditer(text.replace("\r\n", "\n"))]
+
+
+def _certificates(text: str | None) -> list[str]:
+    """Return the certificates in a text, and nothing else that may be in it."""
+    return [block for label, block in _blocks(text or "") if label == "CERTIFICATE"]
 
 
 def certificates_in(text: str, what: str) -> list[str]:
@@ -302,7 +307,7 @@ class Store:
         try:
             for name in sorted(os.listdir(folder)):
                 if _HASH_LINK.fullmatch(name):
-                    found += [block for _label, block in _blocks(_read(os.path.join(folder, name)) or "")]
+                    found += _certificates(_read(os.path.join(folder, name)))
         except OSError:
             return []
         return list(dict.fromkeys(found))

@@ -439,8 +439,11 @@ def _read_certificates(
         message = f"the file holds {what_is(item.data)}, but everybody on the host may read it"
         fix = "Keep the certificates in this file, and put the key into a file of its own, for kea_tls_key_file"
         problems.append(_error(item, message, fix))
-        return None
-    problems.append(_wrong_kind(item, found, given))
+    elif labels & set(_CERTIFICATES):
+        message = f"the file holds {what_is(item.data)}, but should hold {_wanted(item)}"
+        problems.append(_error(item, message, "Remove everything else from it"))
+    else:
+        problems.append(_wrong_kind(item, found, given))
     return None
 
 
@@ -551,7 +554,7 @@ def _trust_problems(item: Material, anchors: list[Certificate]) -> Iterator[TlsP
 def _order_problems(item: Material, chain: list[Certificate], key: bytes | None) -> list[TlsProblem]:
     """Return what is wrong with the first certificate of a file being that of the host."""
     first = chain[0]
-    leaf = next((other for other in chain if not other.is_ca), first) if first.is_ca else first
+    leaf = next((other for other in chain if not other.is_ca), first)
     if leaf is first and key is not None:
         private = load_key(key)
         mine = [other for other in chain if is_pair(other, private)]

@@ -24,6 +24,7 @@ FATES = {
     "zombie": "no hooks, though its configuration wants them",
     "silent": "no API",
     "deaf": "no sockets for DHCP packets",
+    "unheard": "no HA listener, though its configuration wants one",
     "waiting": "in HA state waiting, for good",
 }
 
@@ -53,7 +54,8 @@ class Host(_apply.System):
         self.condition = True
         self.restart_rc = 0
         self.broken = self.doomed = False
-        self.loaded = None
+        self.loaded = self.asked = None
+        self.refusal = "refused"
         self.locked = self.unlockable = ""
         self.journal = []
         self.systemd = True
@@ -120,12 +122,12 @@ class Host(_apply.System):
 
     # systemd and the daemon
 
-    def certificate_fate(self, content):
-        """What the file says that *content* names; None without one."""
+    def certificate_fate(self, content, absent="dies"):
+        """What the file says that *content* names, *absent* if it is not there; None if none is named."""
         context = next(iter((content or {"": {}}).values())).get("user-context", {})
         if "certificate" not in context:
             return None
-        return (self.read(context["certificate"]) or b"dies").decode("utf-8")
+        return (self.read(context["certificate"]) or absent.encode("utf-8")).decode("utf-8")
 
     def fate(self):
         """How the running daemon fares."""
@@ -171,7 +173,7 @@ class Host(_apply.System):
         content = _jsonc.loads(self.read(argv[2]).decode("utf-8"))
         fate = next(iter(content.values())).get("user-context", {}).get("fate")
         if argv[1] == "-T":
-            fate = self.certificate_fate(content) or fate
+            fate = self.certificate_fate(content, "refused-hooks") or fate
         if argv[1] == "-t" and fate == "refused":
             line = "2026-11-24 00:13:38.605 ERROR [kea-dhcp4.dhcp4/704.1402] DHCP4_PARSER_FAIL the pool is bad (%s:3:7)"
             return _apply.Done(1, line % argv[2], "")
@@ -251,6 +253,12 @@ class Host(_apply.System):
             status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
         return Reply(0, "", status)
 
+    def listener(self, listener, timeout=3):
+        self.asked = listener
+        if self.fate() == "unheard":
+            raise KeaApiError(self.refusal, listener.url, "refused", "nobody listens there.")
+        return Reply(0, "", {"pid": self.unit()[2]})
+
     def http(self, host, port, tls, timeout=5):
         return None if self.unit()[0] == "active" and self.fate() != "silent" else "Connection refused"
 
@@ -275,11 +283,20 @@ class Host(_apply.System):
         self.clock += seconds
 
 
-def config(lifetime=4000, fate=None, ha=True, certificate=None):
+def config(lifetime=4000, fate=None, ha=True, certificate=None, listener=None):
     """A configuration of the DHCPv4 server; *certificate* is the path of a file that decides how it fares."""
     section = {"valid-lifetime": lifetime, "control-socket": {"socket-type": "unix", "socket-name": "/run/kea/x"}}
     if ha:
         relationship = {"this-server-name": "server1", "mode": "hot-standby"}
+        if listener:
+            relationship["peers"] = [
+                {"name": "server1", "url": listener},
+                {"name": "server2", "url": "http://[::1]:1/"},
+            ]
+            relationship["multi-threading"] = {"enable-multi-threading": True, "http-dedicated-listener": True}
+            relationship.update(
+                {"trust-anchor": "/tls/trust", "cert-file": "/tls/cert.pem", "key-file": "/tls/key.pem"}
+            )
         section["hooks-libraries"] = [
             {"library": "libdhcp_lease_cmds.so"},
             {"library": "libdhcp_ha.so", "parameters": {"high-availability": [relationship]}},

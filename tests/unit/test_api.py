@@ -209,6 +209,18 @@ class TestHttp:
         fails(http_client(f"http://127.0.0.1:{serve_raw(drip)}/", timeout=0.4), "timeout")
         assert time.monotonic() - start < 2
 
+    def test_server_that_stops_in_the_middle(self, serve_raw):
+        def behave(connection):
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            time.sleep(0.4)
+            connection.sendall(b" ")
+            time.sleep(1)
+
+        start = time.monotonic()
+        fails(http_client(f"http://127.0.0.1:{serve_raw(behave)}/", timeout=0.6), "timeout")
+        assert time.monotonic() - start < 0.9
+
     @pytest.mark.parametrize(
         "sent, kind",
         [
@@ -535,7 +547,10 @@ class TestX509:
         said = subprocess.run(command, check=True, text=True, capture_output=True).stdout.strip()
         assert said == "serial=" + _x509.first_of(read(pki, "server.pem")).serial
 
-    @pytest.mark.parametrize("year", [1999, 2049, 2050, 2120])
+    def test_serial_in_whole_bytes(self):
+        assert _x509._hexadecimal(b"\x00\x0a\xbc") == "0ABC"
+
+    @pytest.mark.parametrize("year", [1955, 1999, 2049, 2050, 2120])
     def test_years(self, pki, tmp_path, year):
         pki = type(pki)(tmp_path)
         pki.now = datetime.datetime(year, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)

@@ -13,6 +13,7 @@ from ansible_collections.keaops.kea.plugins.plugin_utils import _certificates
 from ansible_collections.keaops.kea.plugins.plugin_utils._certificates import Material
 from certs import NOW, authority, leaf
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, x25519
 
 TRUST, CERT, KEY = "kea_tls_trust_anchor", "kea_tls_cert_file", "kea_tls_key_file"
 PATHS = {TRUST: "pki/ca.pem", CERT: "pki/dhcp1.pem", KEY: "pki/dhcp1.key"}
@@ -65,11 +66,13 @@ GOOD = {
     "no restriction of usage": lambda: {"certificate": leaf(usages=None).pem},
     "an intermediate CA below the certificate": lambda: {"certificate": leaf(issuer=between()).pem + between().pem},
     "two CAs to trust": lambda: {"trust": authority("Another CA").pem + authority().pem},
+    "two CAs of one name that are told apart": lambda: {"trust": namesake_authority().pem + authority().pem},
     "a CA without keyUsage, one with it": lambda: {
         "trust": authority().pem + authority("Another CA", key_usage=("key_cert_sign",)).pem
     },
     "SHA-1 of a root, which nobody checks": lambda: {
-        "trust": certs.with_sha1(authority("Old root", private=certs.key("rsa2048"))) + authority().pem
+        "trust": certs.with_sha1(authority("Old root", private=certs.key("rsa2048"))),
+        "certificate": leaf(issuer=authority("Old root", private=certs.key("rsa2048"))).pem,
     },
 }
 
@@ -321,6 +324,14 @@ KINDS = {
             "the file holds a private key and 2 certificates, but should hold one private key",
             "Keep only the key that belongs to kea_tls_cert_file",
         ),
+    ),
+    "something beside the certificate": (
+        lambda: {"certificate": leaf().pem + certs.public_key(leaf())},
+        wrong_kind(CERT, "a certificate and a public key", HOST, "Remove everything else from it"),
+    ),
+    "certificates alone in the key's file": (
+        lambda: {"key": leaf().pem + authority().pem},
+        wrong_kind(KEY, "2 certificates", KEY_OF, "Give the private key here, and this file as kea_tls_cert_file"),
     ),
     "two keys": (
         lambda: {"key": leaf().key + authority().key},
@@ -685,6 +696,17 @@ def test_describe():
 )
 def test_types_of_keys(kind, expected):
     assert _certificates.describe(leaf(private=certs.key(kind)).pem).key_type == expected
+
+
+def test_a_dsa_key_is_weak():
+    # Nobody makes these any more, and OpenSSL would accept them nowhere.
+    found = _certificates.describe(certs.make("dhcp1", authority(), dsa.generate_private_key(1024)).pem)
+    assert (found.key_type, found.weakness) == ("dsa-1024", "its key is a DSA key")
+
+
+def test_a_key_that_signs_nothing_is_weak():
+    found = _certificates.describe(certs.make("dhcp1", authority(), x25519.X25519PrivateKey.generate()).pem)
+    assert (found.key_type, found.weakness) == ("unknown", "its key is for no signatures")
 
 
 def test_describe_refuses_what_is_no_certificate():

@@ -10,6 +10,7 @@ import os
 
 import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.module_utils._api import Reply
 from ansible_collections.keaops.kea.plugins.modules import kea_config
 from fake_host import Host, config
 
@@ -101,6 +102,7 @@ def test_mode_alone_is_repaired_without_restart(host):
     assert os.stat(host.path).st_mode & 0o777 == 0o640 and host.pid == pid
     assert "permissions only" in result["diff"][0]["after_header"]
     assert "mode 0644" in result["diff"][0]["before"] and "mode 0640" in result["diff"][0]["after"]
+    assert result["warnings"] == []
     assert run(host, config())["action"] == "none"
 
 
@@ -128,6 +130,11 @@ def test_unit_settings_alone_do_not_restart(host):
     assert run(host, config(), unit_settings=text)["action"] == "none"
     # Left alone where nothing is said of them.
     assert run(host, config())["action"] == "none"
+
+
+def test_no_unit_settings_asked_for_and_none_there(host):
+    host.converge(config())
+    assert run(host, config(), unit_settings="")["action"] == "none"
 
 
 def test_unit_settings_are_there_before_the_restart(host):
@@ -184,6 +191,16 @@ def test_unit_settings_that_the_daemon_cannot_start_with_are_put_back(host, old,
     assert host.settings() == old and host.running == config(1)
     verbs = [command[1] for command in host.commands if command[0] == "systemctl" and command[1] != "show"]
     assert verbs[-3:] == ["daemon-reload", "reset-failed", "restart"]
+
+
+def test_unit_settings_put_back_with_a_bad_configuration(host):
+    host.converge(config(1))
+    result = run(host, config(2, "dies"), unit_settings="[Service]\nProtectHome=yes\n")
+    assert result["rolled_back"] is True and host.settings() is None
+    assert result["msg"].endswith(
+        ". The previous configuration was put back; the previous settings of its unit were put back and "
+        "kea-dhcp4-server serves again. If the new settings of its unit are the reason, set kea_unit_hardening: false."
+    )
 
 
 def test_a_host_that_no_longer_can_lock_in_is_told_the_fix(host):
@@ -347,6 +364,16 @@ def test_certificate_that_the_daemon_refuses_is_rolled_back(host, fate, lifetime
     assert os.readlink(current) == "1" and host.unit()[0] == "active"
     assert host.running == behind(current, 1) and host.loaded == "serves"
     assert run(host, behind(current, 1), links={current: "1"}, **watched(current))["action"] == "none"
+
+
+def test_roll_back_of_a_link_is_believed_only_when_the_daemon_serves(host):
+    current = host.certificates("serves", "dies")
+    os.symlink("1", current)
+    run(host, behind(current), links={current: "1"})
+    (host.etc / "tls" / "1" / "cert.pem").write_text("zombie")
+    result = run(host, behind(current), links={current: "2"})
+    assert result["rolled_back"] is False and os.readlink(current) == "1"
+    assert "THE ROLL-BACK FAILED TOO" in result["msg"] and "its hooks are not loaded" in result["msg"]
 
 
 def test_link_that_was_not_there_is_removed_again(host):
@@ -782,6 +809,48 @@ def test_another_process_on_the_socket_is_not_the_daemon(host, monkeypatch):
 
     monkeypatch.setattr(host, "api", other)
     assert "process 7 answers on /run/kea/x, not 102" in run(host, config(2))["msg"]
+
+
+# --- the HA listener
+
+HTTPS = "https://192.168.1.2:8000/"
+
+
+@pytest.mark.parametrize(
+    "url, files",
+    [(HTTPS, ["/tls/trust", "/tls/cert.pem", "/tls/key.pem"]), ("http://192.168.1.2:8000/", [None, None, None])],
+)
+def test_ha_listener_is_asked_as_its_partner_would(host, url, files):
+    assert run(host, config(1, listener=url))["action"] == "start"
+    assert list(host.asked) == [url, *files]
+
+
+@pytest.mark.parametrize("refusal", ["refused", "tls_plain", "tls_wanted", "unauthorized", "wrong_service", "not_kea"])
+def test_server_that_lives_without_its_listener_does_not_serve(host, refusal):
+    """Kea 2.2 does, when something else holds the port."""
+    host.converge(config(1))
+    host.refusal = refusal
+    result = run(host, config(2, "unheard", listener=HTTPS))
+    assert (result["stage"], result["rolled_back"]) == ("serve", True)
+    assert f"its HA listener is not there: {HTTPS}: nobody listens there" in result["msg"]
+    assert host.asked.url == HTTPS and host.live() == config(1)
+
+
+@pytest.mark.parametrize("sign", ["tls_client_untrusted", "tls_expired", "tls_files", "timeout", "empty"])
+def test_listener_that_cannot_be_asked_proves_nothing(host, sign):
+    host.refusal = sign
+    assert run(host, config(1, "unheard", listener=HTTPS))["action"] == "start"
+
+
+def test_listener_of_another_process(host, monkeypatch):
+    host.converge(config(1))
+    monkeypatch.setattr(host, "listener", lambda _listener: Reply(0, "", {"pid": 7}))
+    assert f"process 7 answers on {HTTPS}, not its HA listener" in run(host, config(2, listener=HTTPS))["msg"]
+
+
+def test_no_listener_no_question(host):
+    run(host, config(1))
+    assert host.asked is None
 
 
 # --- check mode predicts the run

@@ -243,7 +243,7 @@ class TestCertificates:
         assert result["warnings"] == []
 
     def test_without_a_file_to_compare_with(self, ask, server):
-        result = ask(server("expired"), cert_file=None, wait_for=["hot-standby"], renew_before=0)
+        result = ask(server("server"), server("expired"), cert_file=None, wait_for=["hot-standby"], renew_before=0)
         # It is expired, which is an error whatever the limits are.
         assert (result["failed"], result["kind"]) == (True, "certificate")
         result = ask(server("expired"), cert_file=None)

@@ -123,3 +123,7 @@ def test_another_run_that_changes_kea_is_waited_for(run, host):
 )
 def test_options_that_do_not_fit(run, options, words):
     assert words in run(**options)["msg"]
+
+
+def test_the_private_key_is_masked_wherever_it_would_show(run):
+    assert "exclusive" not in run(generation="1", private_key="exclusive")["msg"]

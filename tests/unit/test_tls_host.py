@@ -592,6 +592,9 @@ def test_facts_tell_what_is_in_use_but_not_the_key(host, store):
     assert facts["trust"] == [CA.text]
     assert facts["key"]["mode"] == "0640" and facts["key"]["problem"] is None
     assert facts["key"]["owner"] and facts["key"]["group"]
+    with open(os.path.join(store.of("1"), "cert.pem"), "a", encoding="ascii") as stream:
+        stream.write(store.material("1").key + "root:$6$salt$hash:20000::::::\n")
+    assert _tls_host.facts(host, store.path) == facts
     assert "PRIVATE" not in json.dumps(facts)
 
 
