@@ -24,6 +24,7 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
             ("__kea_other_packages", "packages installed"),
             ("__kea_secret_file", "password of the API written"),
             ("__kea_tls", "certificate"),
+            ("__kea_firewall_result", "firewall"),
             ("__kea_agent_result", "Control Agent"),
             ("__kea_agent_stopped", "Control Agent stopped"),
             ("__kea_dhcp4_result", "DHCPv4 server"),

@@ -165,6 +165,10 @@ def agent_last(pair: Pair, server: Server) -> bool:
     """Tell whether the DHCP server must let go of the port that the Control Agent is to have."""
     if server.dialect is None or not _render.has_agent(pair, server.dialect):
         return False
+    # In some containers the kernel hides which process holds a port; the configuration tells of the listener.
+    link = _dhcp4(server).get("link") or {}
+    if link.get("listener") and any(f":{pair.api_port}/" in str(url) for url in link.get("addresses") or []):
+        return bool(_dhcp4(server).get("active"))
     sockets = ((server.facts or {}).get("kea") or {}).get("sockets") or []
     return any(
         str(entry.get("protocol", "")).startswith("tcp")

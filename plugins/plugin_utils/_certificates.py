@@ -480,7 +480,7 @@ def _fix(item: Material, label: str, given: list[Material]) -> str:
     path = item.path
     is_key = label in _PRIVATE_KEYS
     if is_key or label in _CERTIFICATES:
-        other = _swapped_with(item, is_key, given)
+        other = _swapped_with(is_key, given)
         if other:
             return f"{item.variable} and {other.variable} are the wrong way round: swap them"
         if is_key:
@@ -506,13 +506,13 @@ def _fix(item: Material, label: str, given: list[Material]) -> str:
     return fixes.get(label, f"Give the path of {_wanted(item)}, a PEM file")
 
 
-def _swapped_with(item: Material, is_key: bool, given: list[Material]) -> Material | None:
-    """Return the file that holds what this one should, when that one's own place is for what this one holds."""
+def _swapped_with(is_key: bool, given: list[Material]) -> Material | None:
+    """Return the file that is to hold what is found in another one, and holds what that one should."""
     for other in given:
         labels = {block.label for block in blocks(other.data)}
         wants_key = other.variable == "kea_tls_key_file"
         holds_key = bool(labels & set(_PRIVATE_KEYS))
-        if other is not item and wants_key == is_key and labels and holds_key != is_key:
+        if wants_key == is_key and labels and holds_key != is_key:
             return other
     return None
 

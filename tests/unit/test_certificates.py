@@ -64,6 +64,8 @@ GOOD = {
     },
     "text around the PEM": lambda: {"certificate": b"subject=CN = dhcp1\n\n" + leaf().pem.replace(b"\n", b"\r\n")},
     "no restriction of usage": lambda: {"certificate": leaf(usages=None).pem},
+    "an older certificate of the same key below it": lambda: {"certificate": leaf().pem + leaf(days=1.0).pem},
+    "a certificate for signatures": lambda: {"certificate": leaf(key_usage=("digital_signature",)).pem},
     "an intermediate CA below the certificate": lambda: {"certificate": leaf(issuer=between()).pem + between().pem},
     "two CAs to trust": lambda: {"trust": authority("Another CA").pem + authority().pem},
     "two CAs of one name that are told apart": lambda: {"trust": namesake_authority().pem + authority().pem},
@@ -368,6 +370,12 @@ def test_certificate_and_key_the_wrong_way_round():
     ]
 
 
+def test_a_key_as_certificate_beside_an_empty_key_file_is_not_swapped():
+    first, second = problems(certificate=leaf().key, key=b"\n")
+    assert first.fix == "Give the certificate here, and this file as kea_tls_key_file"
+    assert "is empty" in second.message
+
+
 def test_no_message_shows_a_key():
     secret = leaf().key.split(b"\n")[1].decode()
     texts = [str(problems(certificate=leaf().key)), str(problems(key=leaf().key + leaf().key))]
@@ -500,6 +508,10 @@ BAD = {
     ),
     "an expired trust anchor": (
         lambda: {"trust": authority(start=-900.0, days=-2.0).pem},
+        (TRUST, "the CA CN=CA of the pair expired on 2026-05-30", "Give the CA's new certificate"),
+    ),
+    "the one of two trust anchors that is needed has expired": (
+        lambda: {"trust": authority("Another CA").pem + authority(start=-900.0, days=-2.0).pem},
         (TRUST, "the CA CN=CA of the pair expired on 2026-05-30", "Give the CA's new certificate"),
     ),
     "a trust anchor that is not valid yet": (
