@@ -302,8 +302,9 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_tls_ca_dir",
         "str",
         None,
-        "Folder on the controller that holds the pair's own CA. Unset: C(pki), with a folder for each pair, beside the"
-        " inventory. Keep it out of version control, and safe: whoever has it can command the servers.",
+        "Folder on the controller that holds the pair's own CA. Unset: C(.kea-pki), with a folder for each pair, beside"
+        " the inventory; hidden, because Ansible reads everything else in an inventory folder as inventory. Keep it out of"
+        " version control, and safe: whoever has it can command the servers.",
         "/srv/pki/kea-office",
     ),
     Variable(

@@ -223,8 +223,9 @@ def test_the_server_lets_go_of_the_agents_port_first(process, port, last):
 
 def test_a_listener_of_the_server_is_known_where_processes_are_hidden():
     link = {"listener": True, "addresses": ["https://192.168.1.2:8000/", "https://192.168.1.3:8000/"]}
-    facts = [{"daemons": {"dhcp4": {"active": active, "link": link}}} for active in (True, False)]
-    pair = pair_of(*facts, group={"kea_ha_transport": "control_agent"})
+    pair = pair_of(RUNNING, DOWN, group={"kea_ha_transport": "control_agent"})
+    for server in pair.servers:
+        server.facts["kea"]["daemons"]["dhcp4"]["link"] = link
     assert agent_last(pair, pair.server("dhcp1")) is True
     assert agent_last(pair, pair.server("dhcp2")) is False
 
