@@ -303,8 +303,8 @@ VARIABLES: tuple[Variable, ...] = (
         "str",
         None,
         "Folder on the controller that holds the pair's own CA. Unset: C(.kea-pki), with a folder for each pair, beside"
-        " the inventory; hidden, because Ansible reads everything else in an inventory folder as inventory. Keep it out of"
-        " version control, and safe: whoever has it can command the servers.",
+        " the inventory; hidden, because Ansible reads everything else in an inventory folder as inventory. Keep it out"
+        " of version control, and safe: whoever has it can command the servers.",
         "/srv/pki/kea-office",
     ),
     Variable(
