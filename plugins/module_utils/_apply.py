@@ -43,9 +43,16 @@ from ansible_collections.keaops.kea.plugins.module_utils._state import describe,
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
 STABLE_SECONDS = 2.0
 POLL_SECONDS = 0.25
-# What the port of the HA listener says when it is not Kea's. A certificate that is refused is a sign of life, and a
-# port that says nothing may be behind a packet filter.
-_NO_LISTENER = ("refused", "tls_plain", "tls_wanted", "unauthorized", "wrong_service", "not_kea")
+# What shows that a port is not the HA listener's, by the kind of KeaApiError. A certificate that is refused is a sign
+# of life, and a port that says nothing may be behind a packet filter.
+_NO_LISTENER = {
+    "refused": "nobody listens at {url}",
+    "tls_plain": "what answers at {url} does not speak TLS",
+    "tls_wanted": "what answers at {url} wants TLS",
+    "unauthorized": "what answers at {url} asks for a password",
+    "wrong_service": "what answers at {url} is a Control Agent",
+    "not_kea": "what answers at {url} is not Kea",
+}
 # 2.6.3 says this of every good configuration with the dedicated HA listener, with -T only, never at the real start.
 FALSE_ALARM = "CmdHttpListener cannot be started when multi-threading is disabled"
 UNTOUCHED = "Nothing was changed; the service is as it was"
@@ -1310,6 +1317,9 @@ class Transaction:
             words = "; ".join(important(lines, _HA_LINE)[-3:])
         elif isinstance(error, ConditionUnmet):
             words = ""
+        elif isinstance(error, NotServing):
+            # It lives, so its last words say nothing.
+            words = reason_in([line for line in lines if _IMPORTANT.search(line)])
         else:
             words = reason_in(lines)
         error.reason = "; ".join(part for part in (error.reason, words) if part)
@@ -1334,7 +1344,7 @@ class Transaction:
             if now - start >= max(self.wanted.start_timeout, STABLE_SECONDS):
                 raise NotServing(
                     f"{self.wanted.unit} runs but does not serve within {self.wanted.start_timeout} s of its start: "
-                    f"{problem}"
+                    f"{problem.rstrip('.')}"
                 )
             self.system.sleep(POLL_SECONDS)
 
@@ -1407,7 +1417,8 @@ class Transaction:
         try:
             reply = self.system.listener(listener)
         except KeaApiError as exc:
-            return f"its HA listener is not there: {exc}" if exc.kind in _NO_LISTENER else None
+            words = _NO_LISTENER.get(exc.kind)
+            return "its HA listener is not there: " + words.format(url=listener.url) if words else None
         found = (reply.arguments or {}).get("pid")
         if pid and found not in (None, pid):
             return f"process {found} answers on {listener.url}, not its HA listener"

@@ -705,6 +705,20 @@ def test_failure_after_the_restart_is_rolled_back(host, fate, stage, words, seco
     assert run(host, config(1))["action"] == "none"
 
 
+@pytest.mark.parametrize("said, words", [("INFO", ""), ("ERROR", ": HA_LISTENER the port is taken")])
+def test_server_that_lives_but_does_not_serve_is_quoted_with_its_errors_only(host, monkeypatch, said, words):
+    host.converge(config(1))
+    real = host.start
+
+    def start():
+        real()
+        host.journal.append(f"2026-11-24 00:14:20 {said} [kea-dhcp4.ha-hooks/7] HA_LISTENER the port is taken")
+
+    monkeypatch.setattr(host, "start", start)
+    message = run(host, config(2, "deaf"))["msg"]
+    assert f"it has not opened its sockets for DHCP packets{words}. The previous configuration" in message
+
+
 def test_restart_refused_by_systemd(host, monkeypatch):
     host.converge(config(1))
     real = host.run
@@ -825,14 +839,27 @@ def test_ha_listener_is_asked_as_its_partner_would(host, url, files):
     assert list(host.asked) == [url, *files]
 
 
-@pytest.mark.parametrize("refusal", ["refused", "tls_plain", "tls_wanted", "unauthorized", "wrong_service", "not_kea"])
-def test_server_that_lives_without_its_listener_does_not_serve(host, refusal):
+@pytest.mark.parametrize(
+    "refusal, words",
+    [
+        ("refused", "nobody listens at {}"),
+        ("tls_plain", "what answers at {} does not speak TLS"),
+        ("tls_wanted", "what answers at {} wants TLS"),
+        ("unauthorized", "what answers at {} asks for a password"),
+        ("wrong_service", "what answers at {} is a Control Agent"),
+        ("not_kea", "what answers at {} is not Kea"),
+    ],
+)
+def test_server_that_lives_without_its_listener_does_not_serve(host, refusal, words):
     """Kea 2.2 does, when something else holds the port."""
     host.converge(config(1))
     host.refusal = refusal
     result = run(host, config(2, "unheard", listener=HTTPS))
     assert (result["stage"], result["rolled_back"]) == ("serve", True)
-    assert f"its HA listener is not there: {HTTPS}: nobody listens there" in result["msg"]
+    assert result["msg"].endswith(
+        f"does not serve within 30 s of its start: its HA listener is not there: {words.format(HTTPS)}. The previous "
+        "configuration was put back and kea-dhcp4-server serves again."
+    )
     assert host.asked.url == HTTPS and host.live() == config(1)
 
 
@@ -848,8 +875,12 @@ def test_listener_of_another_process(host, monkeypatch):
     assert f"process 7 answers on {HTTPS}, not its HA listener" in run(host, config(2, listener=HTTPS))["msg"]
 
 
-def test_no_listener_no_question(host):
+@pytest.mark.parametrize("off", ["enable-multi-threading", "http-dedicated-listener"])
+def test_no_listener_no_question(host, off):
     run(host, config(1))
+    content = config(2, listener=HTTPS)
+    content["Dhcp4"]["hooks-libraries"][1]["parameters"]["high-availability"][0]["multi-threading"][off] = False
+    run(host, content)
     assert host.asked is None
 
 
