@@ -163,19 +163,20 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
 
 def agent_last(pair: Pair, server: Server) -> bool:
     """Tell whether the DHCP server must let go of the port that the Control Agent is to have."""
-    if server.dialect is None or not _render.has_agent(pair, server.dialect):
+    if server.dialect is None or server.platform is None or not _render.has_agent(pair, server.dialect):
         return False
-    # In some containers the kernel hides which process holds a port; the configuration tells of the listener.
+    # In some containers the kernel hides which process holds a port: configuration and user tell.
     link = _dhcp4(server).get("link") or {}
     if link.get("listener") and any(f":{pair.api_port}/" in str(url) for url in link.get("addresses") or []):
         return bool(_dhcp4(server).get("active"))
-    sockets = ((server.facts or {}).get("kea") or {}).get("sockets") or []
-    return any(
-        str(entry.get("protocol", "")).startswith("tcp")
-        and entry.get("port") == pair.api_port
-        and str(entry.get("process") or "").startswith("kea-dhcp4")
-        for entry in sockets
-    )
+    kea = (server.facts or {}).get("kea") or {}
+    agent = ((kea.get("daemons") or {}).get("ctrl_agent") or {}).get("active")
+    for entry in kea.get("sockets") or []:
+        if str(entry.get("protocol", "")).startswith("tcp") and entry.get("port") == pair.api_port:
+            unseen = not entry.get("process") and entry.get("user") == server.platform.user and not agent
+            if unseen or str(entry.get("process") or "").startswith("kea-dhcp4"):
+                return True
+    return False
 
 
 def ports(pair: Pair, server: Server) -> list[dict[str, Any]]:

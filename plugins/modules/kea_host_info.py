@@ -325,7 +325,7 @@ def daemon_info(system, daemon):
         info["subnet_ids"] = _running.subnet_ids(content)
         socket = _apply.unix_socket(content, daemon.key, daemon.control_socket) or daemon.control_socket
         if info["active"]:
-            info["ha"] = _apply.ha_state(system, socket)
+            info["ha"] = _apply.ha_state(system, socket, _apply.uses_ha(content, daemon.key))
     return info
 
 

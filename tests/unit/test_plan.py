@@ -206,11 +206,17 @@ def test_a_firewall_admits_the_partner_and_its_package_is_wanted():
 
 
 @pytest.mark.parametrize(
-    ("process", "port", "last"),
-    [("kea-dhcp4", 8000, True), ("kea-ctrl-agent", 8000, False), (None, 8000, False), ("kea-dhcp4", 8001, False)],
+    ("process", "user", "port", "last"),
+    [
+        ("kea-dhcp4", "_kea", 8000, True),
+        ("kea-ctrl-agent", "_kea", 8000, False),
+        (None, "_kea", 8000, True),
+        (None, "www-data", 8000, False),
+        ("kea-dhcp4", "_kea", 8001, False),
+    ],
 )
-def test_the_server_lets_go_of_the_agents_port_first(process, port, last):
-    held = {"protocol": "tcp", "address": "192.168.1.2", "port": port, "process": process}
+def test_the_server_lets_go_of_the_agents_port_first(process, user, port, last):
+    held = {"protocol": "tcp", "address": "192.168.1.2", "port": port, "process": process, "user": user}
     pair = pair_of({"sockets": [held]}, DOWN, group={"kea_ha_transport": "control_agent"})
     assert agent_last(pair, pair.server("dhcp1")) is last
     assert host_plan(pair, "dhcp1")["agent_last"] is last
@@ -219,6 +225,12 @@ def test_the_server_lets_go_of_the_agents_port_first(process, port, last):
     group = {"kea_api_port": 8000, "kea_ha_port": 8001}
     without = pair_of({"version": "3.0.4", "sockets": [held]}, {"version": "3.0.4"}, group=group)
     assert agent_last(without, without.server("dhcp1")) is False
+
+
+def test_an_agent_at_work_holds_its_port_itself():
+    held = {"protocol": "tcp", "address": "192.168.1.2", "port": 8000, "process": None, "user": "_kea"}
+    pair = pair_of({**RUNNING, "sockets": [held]}, DOWN, group={"kea_ha_transport": "control_agent"})
+    assert agent_last(pair, pair.server("dhcp1")) is False
 
 
 def test_a_listener_of_the_server_is_known_where_processes_are_hidden():
