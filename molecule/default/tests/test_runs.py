@@ -140,7 +140,7 @@ def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
     assert "kea-dhcp4-server died after its start" in run.stdout
     assert "no-such-folder" in run.stdout
     assert "The previous configuration was put back and kea-dhcp4-server serves again" in run.stdout
-    assert f"{pair.primary.name}: its DHCP server was left as it is" in " ".join(run.stdout.split())
+    assert f"{pair.primary.name}: its DHCP service was left as it is" in " ".join(run.stdout.split())
     assert pair.primary.pid() == pid
     pair.healthy()
     assert pair.lease()["server_id"] == "192.168.1.2"
