@@ -16,7 +16,7 @@ StartLimitBurst=50
 [Service]
 Restart=on-failure
 RestartSec=5
-# At a limit of 1024, Kea 3.0.4 that meets it lives on deaf, and its partner sees nothing; beyond, it aborts and comes back.
+# Kea 3.0.4 that meets a limit of 1024 lives on deaf, and its partner sees nothing; beyond, it aborts and comes back.
 LimitNOFILE=4096
 """
 
