@@ -167,6 +167,28 @@ def test_good_files_of_ones_own_come_into_use(pairs, tmp_path):
     assert set(changed(again.stdout).values()) == {0}
 
 
+def test_an_ordinary_run_renews_what_ends_soon(pairs):
+    pair = one_of(pairs)
+    short = {"kea_tls_valid_days": 20, "kea_tls_renew_before": 10}
+    run = play("playbooks/rotate_certs.yml", "-e", json.dumps(short), limit=pair.name)
+    assert run.returncode == 0, run.stdout + run.stderr
+    before = serials(pair)
+    # By default what has 30 days left is renewed.
+    told = play("site.yml", "--check", limit=pair.name)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert serials(pair) == before
+    run = play("site.yml", limit=pair.name)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert changed(told.stdout) == changed(run.stdout)
+    pair.healthy()
+    after = serials(pair)
+    assert not set(after.values()) & set(before.values())
+    for server in pair.servers:
+        for port in (LISTENER, API):
+            assert after[f"{server.name} {port}"] == serial_of_file(server)
+    assert set(changed(play("site.yml", limit=pair.name).stdout).values()) == {0}
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # new certificates
 
