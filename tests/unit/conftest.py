@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 ROOT = Path(__file__).resolve().parents[2]
+# Its assertions are to tell as much as those of a test.
+pytest.register_assert_rewrite("mistakes")
 COLLECTIONS = ROOT / ".ansible" / "collections"
 
 

@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the pair itself: hosts, roles, names, addresses, transport."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any, Iterator
+
+from ._plan import ports
+from ._registry import ERROR, WARNING, Context, Problem, doubles, register, short
+from ._render import OWN_HOOKS, api_of, ha_peers
+from ._variables import default_of
+
+
+@register("P01", ERROR, "The lease_cmds and HA hooks are loaded once, by the collection, in the order HA needs.")
+def own_hooks_untouched(context: Context) -> Iterator[Problem]:
+    for server in context.pair.servers:
+        for index, entry in enumerate(server.dhcp4_extra.get("hooks-libraries") or []):
+            name = str(entry.get("library", "")).rsplit("/", 1)[-1]
+            if name in OWN_HOOKS:
+                yield Problem(
+                    server.host,
+                    f"kea_dhcp4_extra.hooks-libraries[{index}].library",
+                    entry.get("library"),
+                    "high availability needs this hook, so it is added automatically",
+                    "Remove this entry; its parameters are the kea_ha_* variables",
+                )
+
+
+@register("P02", ERROR, "A pair has exactly two active hosts, and both are in the run.")
+def two_active_hosts(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    active = [server for server in pair.servers if server.role != "backup"]
+    if len(active) != 2:
+        yield Problem(
+            context.label or pair.name,
+            "kea_pair",
+            pair.name,
+            f"the group has {len(active)} active hosts, but a pair is exactly two",
+            f"Keep exactly two hosts in the inventory group {pair.name}",
+        )
+    if context.in_play is None:
+        return
+    missing = [server.host for server in pair.servers if server.host not in context.in_play]
+    if missing and len(missing) < len(pair.servers):
+        yield Problem(
+            ", ".join(missing),
+            "--limit",
+            "",
+            f"{missing[0]} of the pair {pair.name} is not in this run, but the hosts of a pair are changed together",
+            f"Run without --limit, or with --limit {pair.name}",
+        )
+
+
+_SECOND_ROLE = {"hot-standby": "standby", "load-balancing": "secondary"}
+
+
+@register("P03", ERROR, "One host is primary, the other one standby (secondary in load-balancing mode).")
+def one_of_each_role(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    second = _SECOND_ROLE[pair.mode]
+    active = [server for server in pair.servers if server.role and server.role != "backup"]
+    for server in pair.servers:
+        if server.role == "backup":
+            yield Problem(
+                server.host,
+                "kea_ha_role",
+                "backup",
+                "this release deploys no backup servers",
+                f"Take {server.host} out of the group {pair.name}, or set kea_ha_role: {second}",
+            )
+    for server in active:
+        if server.role not in ("primary", second):
+            yield Problem(
+                server.host,
+                "kea_ha_role",
+                server.role,
+                f"the mode {pair.mode} knows no role {server.role}",
+                f"Set kea_ha_role: {second}, or change kea_ha_mode",
+            )
+    for role in ("primary", second):
+        having = [server.host for server in active if server.role == role]
+        if len(active) == 2 and len(having) == 2:
+            yield Problem(
+                ", ".join(having),
+                "kea_ha_role",
+                role,
+                f"both hosts of the pair {pair.name} have this role",
+                f"Set kea_ha_role: primary on one and kea_ha_role: {second} on the other",
+            )
+
+
+@register("P04", ERROR, "The servers of a pair have different names.")
+def different_names(context: Context) -> Iterator[Problem]:
+    for first, second in doubles(context.pair.servers, lambda server: server.server_name):
+        yield Problem(
+            f"{first.host}, {second.host}",
+            "kea_server_name",
+            first.server_name,
+            "both servers have this name, so neither knows its partner",
+            "Give each its own, for example server1 and server2",
+        )
+
+
+@register("P05", ERROR, "All hosts of a pair render the same list of peers and the same HA settings.")
+def same_peers(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    for difference in pair.differences:
+        if concerns_peers(difference.variable):
+            yield difference_problem(difference)
+    rendered = [json.dumps(ha_peers(pair), sort_keys=True) for _server in pair.servers]
+    if len(set(rendered)) > 1:
+        yield Problem(context.label, "kea_ha_address", "", "the hosts would get different lists of peers", "")
+
+
+def concerns_peers(variable: str) -> bool:
+    return variable.startswith(("kea_ha_", "kea_api", "kea_pair", "kea_tls_", "kea_multi_threading", "kea_firewall"))
+
+
+def difference_problem(difference: Any) -> Problem:
+    message = "the hosts of a pair have different values, but both need the same one"
+    if not difference.secret:
+        shown = (f"{host} has {short(value)}" for host, value in zip(difference.hosts, difference.values))
+        message = f"{message}: {', '.join(shown)}"
+    fix = "Set it once, in the group_vars of the pair"
+    return Problem(", ".join(difference.hosts), difference.variable, None, message, fix)
+
+
+@register("P06", ERROR, "Each server has an IP address of its own at which its partner can reach it.")
+def usable_addresses(context: Context) -> Iterator[Problem]:
+    for server in context.pair.servers:
+        if server.address is None:
+            continue
+        address = ipaddress.ip_address(server.address)
+        if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+            yield Problem(
+                server.host,
+                "kea_ha_address",
+                server.address,
+                f"the partner cannot reach this address (taken from {server.address_source})",
+                "Set kea_ha_address to the host's address on the network of the pair, for example 192.168.1.2",
+            )
+    for first, second in doubles(context.pair.servers, lambda server: server.address):
+        yield Problem(
+            f"{first.host}, {second.host}",
+            "kea_ha_address",
+            first.address,
+            "two hosts have the same address",
+            "Give each its own, for example 192.168.1.2 and 192.168.1.3",
+        )
+
+
+_API_WORDS = {"control_agent": "the Control Agent", "control_socket": "the API of the DHCP server"}
+
+
+@register("P09", ERROR, "The port of the HA listener is used by nothing else.")
+def ports_free(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    port = pair.settings["kea_ha_port"]
+    if pair.transport == "listener" and port == pair.settings["kea_api_port"]:
+        offered = [api_of(pair, server.dialect) for server in pair.servers]
+        words = sorted({_API_WORDS[api] for api in offered if api in _API_WORDS})
+        if words:
+            yield Problem(
+                context.label,
+                "kea_api_port",
+                port,
+                f"{' and '.join(words)} and the HA listener cannot share one port",
+                f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
+            )
+    for server in context.with_facts():
+        for entry in ports(pair, server):
+            variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
+            for socket in (server.facts.get("kea") or {}).get("sockets") or []:
+                if _foreign_listener(socket, entry["port"], server.address):
+                    yield Problem(
+                        server.host,
+                        variable,
+                        entry["port"],
+                        f"TCP port {entry['port']} of {server.host} is in use by {socket['process']}",
+                        f"Stop that program, or set {variable} to a free port, for example 8010",
+                    )
+
+
+def _foreign_listener(entry: dict[str, Any], port: int, address: str | None) -> bool:
+    """Tell whether another program than Kea's own holds the port at this address."""
+    if not str(entry.get("protocol", "")).startswith("tcp") or entry.get("port") != port:
+        return False
+    # Without root the process is not known; Kea itself is the likely one.
+    if str(entry.get("process") or "kea-").startswith("kea-"):
+        return False
+    return entry.get("address") in ("0.0.0.0", "::", "*", "", None, address)
+
+
+@register("P10", WARNING, "What is said about threads has an effect.", ignorable=True)
+def threads_have_effect(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    default = {key.replace("_", "-"): value for key, value in default_of("kea_multi_threading").items()}
+    if pair.transport == "control_agent" and pair.settings["kea_multi_threading"] != default:
+        yield Problem(
+            context.label,
+            "kea_multi_threading",
+            pair.settings["kea_multi_threading"],
+            "it has no effect: with the transport control_agent the servers are single-threaded, because a Kea with"
+            " threads opens the agent's port itself",
+            "Set kea_ha_transport: listener, or remove kea_multi_threading",
+        )
+
+
+@register("P11", ERROR, "The transport and the API exist in the Kea version of each host.")
+def transport_exists(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    api = pair.settings["kea_api"]
+    if pair.transport == "control_agent" and api in ("control_socket", "none"):
+        yield Problem(
+            context.label,
+            "kea_api",
+            api,
+            "with the transport control_agent the API is the agent's",
+            "Set kea_ha_transport: listener, or remove kea_api",
+        )
+    for server in pair.servers:
+        if server.dialect is None:
+            continue
+        if not server.dialect.agent and pair.transport == "control_agent":
+            yield Problem(
+                server.host,
+                "kea_ha_transport",
+                "control_agent",
+                f"Kea {server.kea_version} has no Control Agent",
+                "Set kea_ha_transport: listener, or remove the variable",
+            )
+        elif not server.dialect.agent and api == "control_agent":
+            yield Problem(
+                server.host,
+                "kea_api",
+                api,
+                f"Kea {server.kea_version} has no Control Agent",
+                "Set kea_api: control_socket, or remove the variable",
+            )
+        elif not server.dialect.http_control_socket and api == "control_socket" and pair.transport == "listener":
+            yield Problem(
+                server.host,
+                "kea_api",
+                api,
+                f"the DHCP server of Kea {server.kea_version} cannot offer the API itself; it can since 2.7.2",
+                "Set kea_api: control_agent, or remove the variable",
+            )

@@ -1,0 +1,259 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of subnets, pools, reservations and options."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
+
+from ._checks_pair import concerns_peers, difference_problem
+from ._options import addresses_of, ipv4_text
+from ._registry import ERROR, WARNING, Context, Problem, doubles, register
+
+if TYPE_CHECKING:
+    from ._model import Server, Subnet
+
+
+@register("P18", ERROR, "A subnet is written without host bits.")
+def canonical_prefix(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            if subnet.host_bits:
+                yield Problem(
+                    label,
+                    subnet.path + ".subnet",
+                    subnet.text,
+                    "the subnet has host bits set, so Kea would not see duplicates of it",
+                    f"Write {subnet.network}",
+                )
+
+
+@register("P19", ERROR, "No two subnets overlap.")
+def subnets_apart(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        # Networks nest or are apart: in this order an overlap is always with the widest one still open.
+        widest: Subnet | None = None
+        for subnet in sorted(subnets, key=lambda item: (item.first, -item.last)):
+            if widest is not None and subnet.first <= widest.last:
+                yield Problem(
+                    label,
+                    subnet.path + ".subnet",
+                    subnet.text,
+                    f"the subnet overlaps {widest.text} (id {widest.id}, {widest.path})",
+                    "Keep one of them, or make them disjoint",
+                )
+            if widest is None or subnet.last > widest.last:
+                widest = subnet
+
+
+@register("P20", ERROR, "Every subnet has an id of its own that never changes.")
+def unique_ids(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        used = {subnet.id for subnet in subnets}
+        for first, second in doubles(subnets, lambda subnet: subnet.id):
+            free = next(number for number in range(1, len(used) + 2) if number not in used)
+            yield Problem(
+                label,
+                second.path + ".id",
+                second.id,
+                f"{first.text} and {second.text} have the same id",
+                f"Give each subnet its own number, for example id: {free}",
+            )
+
+
+@register("P21", ERROR, "Subnets, pools, ids, options and lifetimes are the same on all hosts of a pair.")
+def same_subnets(context: Context) -> Iterator[Problem]:
+    for difference in context.pair.differences:
+        if not concerns_peers(difference.variable):
+            yield difference_problem(difference)
+
+
+@register("P22", ERROR, "Every subnet can give out an address.", ignorable=True)
+def subnets_serve(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            if not subnet.raw_pools and not subnet.raw_reservations:
+                yield Problem(
+                    label,
+                    subnet.path,
+                    subnet.text,
+                    "the subnet has neither pools nor reservations, so it can give out no address",
+                    f"Add for example pools: [{_example_pool(subnet)}]",
+                )
+
+
+def _example_pool(subnet: Subnet) -> str:
+    """Return a pool inside the subnet: its upper half or so, without the ends."""
+    size = subnet.last - subnet.first + 1
+    if size < 4:
+        return f"{ipv4_text(subnet.first)}-{ipv4_text(subnet.last)}"
+    low = subnet.first + (100 if size == 256 else size // 2)
+    high = subnet.first + 199 if size == 256 else subnet.last - 1
+    return f"{ipv4_text(low)}-{ipv4_text(high)}"
+
+
+def _taken(context: Context, server: Server, subnet: Subnet) -> list[tuple[int, str]]:
+    """Return the addresses inside a subnet that belong to servers or routers: (number, whose)."""
+    taken = [(number, "router") for number in subnet.routers or server.routers]
+    taken += [(other.address_number, other.host) for other in context.pair.servers if other.address_number is not None]
+    return [(number, owner) for number, owner in taken if subnet.first <= number <= subnet.last]
+
+
+@register("P23", ERROR, "Pools are inside their subnet, apart from each other, and free of fixed addresses.")
+def pools_valid(context: Context) -> Iterator[Problem]:
+    for label, server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            taken = _taken(context, server, subnet)
+            for pool in subnet.pools:
+                problem = _pool_problem(subnet, pool, taken)
+                if problem:
+                    yield Problem(label, subnet.path + pool.path, pool.text, *problem)
+            yield from _pool_overlaps(label, subnet)
+
+
+def _pool_problem(subnet: Subnet, pool: Any, taken: Sequence[tuple[int, str]]) -> tuple[str, str] | None:
+    if pool.first > pool.last:
+        return "the pool runs backwards", f"Write {ipv4_text(pool.last)}-{ipv4_text(pool.first)}"
+    if pool.first < subnet.first or pool.last > subnet.last:
+        return (
+            f"the pool is not inside {subnet.network}",
+            f"Write a range inside it, for example {_example_pool(subnet)}",
+        )
+    if subnet.last - subnet.first > 1:
+        for number, what in ((subnet.first, "network"), (subnet.last, "broadcast")):
+            if pool.first <= number <= pool.last:
+                return (
+                    f"the pool holds the {what} address {ipv4_text(number)}",
+                    f"Write a range without it, for example {_example_pool(subnet)}",
+                )
+    for number, owner in taken:
+        if pool.first <= number <= pool.last:
+            return (
+                f"the pool holds {ipv4_text(number)}, which is the address of {_owner(owner)}",
+                "Take it out of the range, or split the pool in two",
+            )
+    return None
+
+
+def _owner(owner: str) -> str:
+    return "the router" if owner == "router" else owner
+
+
+def _pool_overlaps(label: str, subnet: Subnet) -> Iterator[Problem]:
+    furthest = None
+    for pool in sorted(subnet.pools, key=lambda item: (item.first, item.last)):
+        if pool.first > pool.last:
+            continue
+        if furthest is not None and pool.first <= furthest.last:
+            yield Problem(
+                label,
+                subnet.path + pool.path,
+                pool.text,
+                f"the pool overlaps the pool {furthest.text} at {ipv4_text(pool.first)}",
+                "Make the ranges disjoint, or merge them",
+            )
+        if furthest is None or pool.last > furthest.last:
+            furthest = pool
+
+
+@register("P24", ERROR, "A reservation is inside its subnet, and neither its address nor its client is reserved twice.")
+def reservations_valid(context: Context) -> Iterator[Problem]:
+    for label, server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            if subnet.reservations:
+                yield from _reservation_problems(label, server, subnet, dict(reversed(_taken(context, server, subnet))))
+
+
+def _reservation_problems(label: str, server: Server, subnet: Subnet, taken: dict[int, str]) -> Iterator[Problem]:
+    addresses: dict[int, Any] = {}
+    clients: dict[tuple[str, str], Any] = {}
+    first, last, path = subnet.first, subnet.last, subnet.path
+    for entry in subnet.reservations:
+        other = clients.setdefault((entry.kind, entry.identifier), entry)
+        if other is not entry:
+            yield Problem(
+                label,
+                path + entry.path,
+                entry.identifier,
+                f"duplicate reservation: {path + other.path} has the same {entry.kind}",
+                "Keep one of them",
+            )
+        number = entry.address
+        if number is None:
+            continue
+        if not first <= number <= last:
+            yield Problem(
+                label,
+                path + entry.path + ".ip_address",
+                ipv4_text(number),
+                f"the reservation of {entry.identifier} is not inside {subnet.network}",
+                f"Write an address inside it, for example {ipv4_text(min(first + 10, last))}",
+            )
+            continue
+        if number in taken:
+            yield Problem(
+                label,
+                path + entry.path + ".ip_address",
+                ipv4_text(number),
+                f"the address reserved for {entry.identifier} belongs to {_owner(taken[number])}",
+                "Reserve another address",
+            )
+        elif first + 1 < last and number in (first, last):
+            yield Problem(
+                label,
+                path + entry.path + ".ip_address",
+                ipv4_text(number),
+                "the network and the broadcast address cannot be reserved",
+                "Reserve another address",
+            )
+        other = addresses.setdefault(number, entry)
+        if other is not entry and server.unique_reservations:
+            yield Problem(
+                label,
+                path + entry.path + ".ip_address",
+                ipv4_text(number),
+                f"duplicate reservation: the address is already reserved for {other.identifier} ({path + other.path})",
+                "Give each client its own address",
+            )
+        if subnet.out_of_pool and any(pool.first <= number <= pool.last for pool in subnet.pools):
+            yield Problem(
+                label,
+                path + entry.path + ".ip_address",
+                ipv4_text(number),
+                "the address is in a pool, but reservations_out_of_pool says that no reservation is",
+                "Reserve an address outside the pools, or remove reservations_out_of_pool",
+            )
+
+
+@register("P25", ERROR, "A pool has room beside the reservations in it.", ignorable=True)
+def pools_not_exhausted(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            numbers = sorted({entry.address for entry in subnet.reservations if entry.address is not None})
+            for pool in subnet.pools:
+                size = pool.last - pool.first + 1
+                reserved = bisect_right(numbers, pool.last) - bisect_left(numbers, pool.first)
+                if 0 < size <= reserved:
+                    yield Problem(
+                        label,
+                        subnet.path + pool.path,
+                        pool.text,
+                        f"all {size} addresses of the pool are reserved, none is left for other clients",
+                        "Make the pool larger, or reserve addresses outside it",
+                    )
+
+
+@register("V12", WARNING, "A router is inside the subnet it serves.", ignorable=True)
+def routers_inside(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            for number in addresses_of(subnet.options, "routers"):
+                if not subnet.first <= number <= subnet.last:
+                    yield Problem(
+                        label,
+                        subnet.path + ".option_data.routers",
+                        ipv4_text(number),
+                        f"the router is not inside {subnet.network}, so clients cannot reach it directly",
+                        f"Write an address inside it, for example {ipv4_text(subnet.first + 1)}",
+                    )

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a finding and a check are, and the registry of the checks.
+
+A check is a small pure function registered with its id, severity and one line that says what must hold. It is given a
+``Context`` and yields ``Problem``s. The checks are in the modules ``_checks_*``, and ``_findings`` runs them. The ids
+that come from reading the variables are in ``INPUT_RULES``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple
+
+if TYPE_CHECKING:
+    from ._model import Pair, Server, Subnet
+
+ERROR = "error"
+WARNING = "warning"
+INFO = "info"
+RANK = {ERROR: 0, WARNING: 1, INFO: 2}
+_SHORT = 60
+
+# What can be wrong with a variable before any relation is looked at.
+INPUT_RULES: dict[str, str] = {
+    "V01": "Every kea_* variable is one the collection knows.",
+    "V02": "Every required variable has a value.",
+    "V03": "Every value has the right type.",
+    "V04": "Every value is within its limits.",
+    "V05": "Every variable can be evaluated.",
+    "V06": "A reservation names exactly one client, in a form Kea reads.",
+    "V07": "Options are ones Kea knows, with values of their type.",
+    "V08": "The extra variables touch nothing the collection owns.",
+    "V09": "The Kea version is one the collection can write a configuration for.",
+    "V10": "The operating system is one the collection knows.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing, in the inventory or on a host."""
+
+    id: str
+    severity: str
+    host: str
+    variable: str
+    value: str
+    """Short and printable; never a secret."""
+    message: str
+    fix: str
+
+    def text(self) -> str:
+        """Return the finding as one line for people."""
+        where = self.variable
+        if where and self.value:
+            where = f"{where} = '{self.value}'"
+        head = ": ".join(part for part in (self.host, where) if part)
+        body = " ".join(part if part[-1] in ".?" else part + "." for part in (self.message, self.fix) if part)
+        return f"{head}: {body} [{self.id}]" if head else f"{body} [{self.id}]"
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as a plain dict."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "host": self.host,
+            "variable": self.variable,
+            "value": self.value,
+            "message": self.message,
+            "fix": self.fix,
+        }
+
+
+def short(value: Any) -> str:
+    """Return a value in a short printable form."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
+
+
+class Problem(NamedTuple):
+    """What a check yields; id and severity are the check's unless given."""
+
+    host: str
+    variable: str
+    value: Any
+    message: str
+    fix: str
+    severity: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check may look at."""
+
+    pair: Pair
+    in_play: frozenset | None
+    """Names of the hosts of this run; None when that is of no interest."""
+    live: bool
+    """The hosts have been asked; a host without facts could not be reached."""
+
+    @property
+    def label(self) -> str:
+        """Return the names of all hosts of the pair."""
+        return ", ".join(server.host for server in self.pair.servers)
+
+    def subnet_sets(self) -> Iterator[tuple[str, Server, list[Subnet]]]:
+        """Yield each distinct set of subnets once, with the hosts that share it."""
+        seen: dict[int, list[Server]] = {}
+        for server in self.pair.servers:
+            seen.setdefault(id(server.subnets), []).append(server)
+        for servers in seen.values():
+            yield ", ".join(server.host for server in servers), servers[0], servers[0].subnets
+
+    def with_facts(self) -> list[Server]:
+        """Return the servers whose hosts were asked."""
+        return [server for server in self.pair.servers if server.facts is not None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One entry of the registry."""
+
+    id: str
+    severity: str
+    what: str
+    function: Callable[[Context], Iterable[Problem]]
+    ignorable: bool
+    """A matter of judgement: kea_preflight_ignore may turn it off."""
+    facts: bool
+    """Needs facts of the hosts."""
+
+
+CHECKS: list[Check] = []
+
+
+def register(check_id: str, severity: str, what: str, ignorable: bool = False, facts: bool = False):
+    """Add a function to the registry.
+
+    Args:
+        what: what must hold, one sentence for the documentation.
+    """
+
+    def add(function: Callable[[Context], Iterable[Problem]]) -> Callable[[Context], Iterable[Problem]]:
+        CHECKS.append(Check(check_id, severity, what, function, ignorable, facts))
+        return function
+
+    return add
+
+
+def doubles(items: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield (first, later) for items with an equal key; a None key is no key."""
+    seen: dict[Any, Any] = {}
+    for item in items:
+        value = key(item)
+        if value is None:
+            continue
+        if value in seen:
+            yield seen[value], item
+        else:
+            seen[value] = item
