@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes that a running DHCPv4 server takes by commands: no restart, no new HA state, no packet lost.
+
+Subnets go by the hook subnet_cmds, reservations by host_cmds, which keeps them in the configuration with
+``operation-target`` ``memory`` (Kea ARM, sections "Subnet Commands Hook Library" and "Host Commands Hook Library").
+Seen on Kea 3.0.4: ``subnet4-add`` and ``subnet4-update`` refuse reservations; an update replaces everything else of the
+subnet and leaves its reservations alone; ``subnet4-del`` takes them along.
+
+Pure: what is to be sent, and whether the result is what was wanted. Private to this collection.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Iterator, NamedTuple
+
+from ansible_collections.keaops.kea.plugins.module_utils import _compare
+
+SUBNET_HOOK = "libdhcp_subnet_cmds.so"
+HOST_HOOK = "libdhcp_host_cmds.so"
+COMMANDS = frozenset(
+    ["subnet4-add", "subnet4-update", "subnet4-del", "reservation-add", "reservation-update", "reservation-del"]
+)
+"""What a server must know to be changed so."""
+MOST_STEPS = 2000
+"""More are slower than a restart is."""
+
+_IDENTIFIERS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
+_MEMORY = {"operation-target": "memory"}
+
+
+class Command(NamedTuple):
+    """One command and its arguments."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Step(NamedTuple):
+    """One command, and the one that takes it back."""
+
+    do: Command
+    undo: Command
+
+
+def steps(old: dict[str, Any], new: dict[str, Any]) -> list[Step] | None:
+    """Return the commands that turn one configuration into another; None when commands cannot.
+
+    Args:
+        old: what runs, as rendered: ``{"Dhcp4": {...}}``.
+        new: what is wanted.
+    """
+    before, after = old.get("Dhcp4") or {}, new.get("Dhcp4") or {}
+    if {key: value for key, value in before.items() if key != "subnet4"} != {
+        key: value for key, value in after.items() if key != "subnet4"
+    }:
+        return None
+    was, wanted = _by_id(before.get("subnet4")), _by_id(after.get("subnet4"))
+    if was is None or wanted is None:
+        return None
+    if any(was[number]["subnet"] != subnet["subnet"] for number, subnet in wanted.items() if number in was):
+        return None
+    found = list(_in_order(was, wanted))
+    return found if len(found) <= MOST_STEPS else None
+
+
+def _by_id(subnets: Iterable[dict[str, Any]] | None) -> dict[int, dict[str, Any]] | None:
+    """Return subnets by their id; None when one has none, or two have the same."""
+    found = {}
+    for subnet in subnets or []:
+        number = subnet.get("id")
+        if number is None or number in found or not all(_client(entry) for entry in subnet.get("reservations") or []):
+            return None
+        found[number] = subnet
+    return found
+
+
+def _in_order(was: dict[int, dict[str, Any]], wanted: dict[int, dict[str, Any]]) -> Iterator[Step]:
+    """Yield what gives addresses and prefixes back before what takes them."""
+    both = [number for number in was if number in wanted]
+    gone = [number for number in was if number not in wanted]
+    new = [number for number in wanted if number not in was]
+    for number in both:
+        yield from _removed(number, was[number], wanted[number])
+    for number in gone:
+        yield from _removed(number, was[number], {})
+        yield Step(Command("subnet4-del", {"id": number}), _subnet("subnet4-add", was[number]))
+    for number in both:
+        if _bare(was[number]) != _bare(wanted[number]):
+            yield Step(_subnet("subnet4-update", wanted[number]), _subnet("subnet4-update", was[number]))
+    for number in new:
+        yield Step(_subnet("subnet4-add", wanted[number]), Command("subnet4-del", {"id": number}))
+    for number in both:
+        yield from _added(number, was[number], wanted[number])
+    for number in new:
+        yield from _added(number, {}, wanted[number])
+
+
+def _bare(subnet: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in subnet.items() if key != "reservations"}
+
+
+def _subnet(name: str, subnet: dict[str, Any]) -> Command:
+    return Command(name, {"subnet4": [_bare(subnet)]})
+
+
+def _client(entry: dict[str, Any]) -> tuple[str, str] | None:
+    """Return kind and value of the identifier of a reservation."""
+    return next(((kind, str(entry[kind])) for kind in _IDENTIFIERS if entry.get(kind)), None)
+
+
+def _clients(subnet: dict[str, Any]) -> dict[tuple[str, str] | None, dict[str, Any]]:
+    return {_client(entry): entry for entry in subnet.get("reservations") or []}
+
+
+def _removed(number: int, was: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Step]:
+    """Yield the removal of reservations that are gone, or whose address changes: it may go to another client."""
+    kept = _clients(wanted)
+    for client, entry in _clients(was).items():
+        if client not in kept or kept[client].get("ip-address") != entry.get("ip-address"):
+            yield Step(_delete(number, entry), _reserve("reservation-add", number, entry))
+
+
+def _added(number: int, was: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Step]:
+    known = _clients(was)
+    for client, entry in _clients(wanted).items():
+        old = known.get(client)
+        if old is None or old.get("ip-address") != entry.get("ip-address"):
+            yield Step(_reserve("reservation-add", number, entry), _delete(number, entry))
+        elif old != entry:
+            yield Step(
+                _reserve("reservation-update", number, entry),
+                _reserve("reservation-update", number, old),
+            )
+
+
+def _reserve(name: str, number: int, entry: dict[str, Any]) -> Command:
+    return Command(name, {"reservation": {"subnet-id": number, **entry}, **_MEMORY})
+
+
+def _delete(number: int, entry: dict[str, Any]) -> Command:
+    kind, value = _client(entry) or ("", "")
+    return Command("reservation-del", {"subnet-id": number, "identifier-type": kind, "identifier": value, **_MEMORY})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the proof
+
+
+def unlike(running: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Return what of the wanted configuration a server does not run.
+
+    Args:
+        running: the ``Dhcp4`` of its ``config-get``.
+        wanted: the ``Dhcp4`` as rendered. What it does not name has Kea's default, and is not looked at.
+    """
+    first = {"subnet4": [_normal(subnet) for subnet in wanted.get("subnet4") or []]}
+    second = {"subnet4": [_normal(subnet) for subnet in running.get("subnet4") or []]}
+    return [found.text("the file", "the server") for found in _compare.compare(first, second)]
+
+
+def _normal(subnet: dict[str, Any]) -> dict[str, Any]:
+    """Return a subnet with its clients as Kea writes them."""
+    return {**subnet, "reservations": [_plain(entry) for entry in subnet.get("reservations") or []]}
+
+
+def _plain(entry: dict[str, Any]) -> dict[str, Any]:
+    found = dict(entry)
+    for kind in _IDENTIFIERS:
+        if found.get(kind):
+            found[kind] = _hexadecimal(str(found[kind]))
+    return found
+
+
+def _hexadecimal(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].encode("utf-8").hex()
+    return re.sub("[:. -]|^0x", "", text.lower())
