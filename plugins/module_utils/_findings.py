@@ -8,20 +8,42 @@ Importing this module registers every check; what a check is, ``_registry`` says
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
-from . import _checks_hosts, _checks_pair, _checks_security, _checks_subnets, _checks_timers  # noqa: F401 (registers)
-from ._registry import CHECKS, ERROR, INFO, INPUT_RULES, RANK, WARNING, Check, Context, Finding, Problem, short
+from . import (  # noqa: F401 (they register the checks)
+    _checks_hosts,
+    _checks_keys,
+    _checks_pair,
+    _checks_security,
+    _checks_subnets,
+    _checks_timers,
+)
+from ._registry import (
+    CHECKS,
+    CONTROLLER,
+    ERROR,
+    HOSTS,
+    INFO,
+    INPUT_RULES,
+    INVENTORY,
+    PAIRS,
+    RANK,
+    RUNNING,
+    WARNING,
+    Check,
+    Context,
+    Finding,
+    Problem,
+    merge_hosts,
+    short,
+)
 
 if TYPE_CHECKING:
     from ._model import Pair
 
 _REPORT_LIMIT = 50
-
-
-def ids_that_can_be_ignored() -> list[str]:
-    """Return the ids kea_preflight_ignore may hold."""
-    return sorted({check.id for check in CHECKS if check.ignorable})
+_IGNORE = "kea_preflight_ignore"
 
 
 def check(
@@ -29,6 +51,7 @@ def check(
     known: Sequence[Finding] = (),
     in_play: Iterable[str] | None = None,
     live: bool = False,
+    controller: bool = False,
 ) -> list[Finding]:
     """Run every check over a pair.
 
@@ -36,6 +59,7 @@ def check(
         known: what building the model found; returned among the rest.
         in_play: hosts of this run; None: do not ask for both hosts of the pair.
         live: the hosts have been asked, so a host without facts is an error.
+        controller: files on the controller were looked at.
 
     Returns:
         All findings, worst first.
@@ -43,8 +67,23 @@ def check(
     context = Context(pair, None if in_play is None else frozenset(in_play), live)
     findings = list(known)
     for entry in sorted(CHECKS, key=lambda entry: entry.id):
-        findings += [_finding(entry, problem) for problem in entry.function(context)]
-    return worst_first(_ignore(findings, pair.settings.get("kea_preflight_ignore") or ()))
+        if PAIRS not in entry.looks_at:
+            findings += [_finding(entry, problem) for problem in entry.function(context)]
+    looked_at = {INVENTORY, *((HOSTS, RUNNING) if live else ()), *((CONTROLLER,) if controller else ())}
+    return worst_first(_ignore(context.label, findings, pair.settings.get(_IGNORE) or {}, looked_at))
+
+
+def check_pairs(pairs: Sequence[Pair]) -> list[Finding]:
+    """Run the checks that compare pairs with each other. What one of those it names accepts is accepted."""
+    findings = [
+        _finding(entry, problem) for entry in CHECKS if PAIRS in entry.looks_at for problem in entry.function(pairs)
+    ]
+    accepted: dict[str, str] = {}
+    for pair in pairs if findings else ():
+        accepted.update(pair.settings.get(_IGNORE) or {})
+    return [
+        _accept(item, accepted[item.id]) if item.id in accepted and _is_judgement(item) else item for item in findings
+    ]
 
 
 def _finding(entry: Check, problem: Problem) -> Finding:
@@ -59,29 +98,61 @@ def _finding(entry: Check, problem: Problem) -> Finding:
     )
 
 
-def _ignore(findings: Iterable[Finding], ignored: Iterable[str]) -> list[Finding]:
-    """Accepted findings stay visible, as information; not those that are graver than their check usually is."""
-    wanted = {item for item in ignored if isinstance(item, str)}
-    accepted = {check.id: RANK[check.severity] for check in CHECKS if check.ignorable and check.id in wanted}
-    return [
-        replace(item, severity=INFO, fix="Accepted by kea_preflight_ignore")
-        if RANK[item.severity] >= accepted.get(item.id, RANK[INFO] + 1)
-        else item
-        for item in findings
-    ]
+# ---------------------------------------------------------------------------------------------------------------------
+# accepting findings
+
+
+def _is_judgement(item: Finding) -> bool:
+    """Tell whether a finding may be accepted: any warning, and the errors of some checks."""
+    if item.severity != ERROR:
+        return item.severity == WARNING
+    return any(entry.ignorable and entry.severity == ERROR for entry in CHECKS if entry.id == item.id)
+
+
+def _accept(item: Finding, reason: str) -> Finding:
+    return replace(item, severity=INFO, fix=f"Accepted by {_IGNORE}{': ' if reason else ''}{reason}")
+
+
+def _ignore(label: str, findings: Iterable[Finding], ignored: Mapping[str, str], looked_at: set) -> list[Finding]:
+    """Accepted findings stay visible, as information; what the list itself has wrong with it is added."""
+    if not ignored:
+        return list(findings)
+    result, used = [], set()
+    for item in findings:
+        if item.id in ignored:
+            used.add(item.id)
+            if _is_judgement(item):
+                item = _accept(item, ignored[item.id])
+            elif item.severity == ERROR:
+                item = replace(item, fix=f"{item.fix.rstrip('.')}; as an error it cannot be accepted")
+        result.append(item)
+    for check_id in ignored:
+        result += _about_ignored(label, check_id, looked_at, check_id in used)
+    return result
+
+
+def _about_ignored(label: str, check_id: str, looked_at: set, used: bool) -> Iterable[Finding]:
+    """Yield what is wrong with an id that is to be turned off."""
+    rules = [entry for entry in CHECKS if entry.id == check_id]
+    variable = f"{_IGNORE}.{check_id}"
+    if not rules and check_id not in INPUT_RULES:
+        near = get_close_matches(check_id, sorted({entry.id for entry in CHECKS}), n=1)
+        fix = f"Did you mean {near[0]}?" if near else "Remove it; docs/checks.md lists them all"
+        yield Finding("V32", INFO, label, variable, check_id, "there is no check of this id", fix)
+    elif not any(entry.ignorable or entry.warns for entry in rules):
+        what = rules[0].what if rules else INPUT_RULES[check_id]
+        message = (
+            f"this one cannot be ignored: where it does not hold, Kea does not start, or DHCP stops or answers twice."
+            f" It says: {what.rstrip('.')}"
+        )
+        yield Finding("V32", ERROR, label, variable, check_id, message, "Remove it, and mend what it reports")
+    elif not used and all(looked_at.issuperset(entry.looks_at) for entry in rules):
+        yield Finding("V32", INFO, label, variable, check_id, "it turns nothing off here", "Remove it")
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Sort by severity; within one, in the order found. Exact doubles are dropped."""
     return sorted(dict.fromkeys(findings), key=lambda item: RANK[item.severity])
-
-
-def merge_hosts(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for what is wrong on several hosts alike: it comes from one group variable."""
-    by_content: dict[tuple[str, ...], list[Finding]] = {}
-    for item in findings:
-        by_content.setdefault((item.id, item.variable, item.value, item.message, item.fix), []).append(item)
-    return [replace(same[0], host=", ".join(dict.fromkeys(item.host for item in same))) for same in by_content.values()]
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
@@ -124,10 +195,10 @@ __all__ = [
     "WARNING",
     "Finding",
     "check",
+    "check_pairs",
     "counts",
     "counts_line",
     "has_errors",
-    "ids_that_can_be_ignored",
     "merge_hosts",
     "report",
     "short",

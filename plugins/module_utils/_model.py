@@ -25,8 +25,9 @@ from ._dialect import (
     offline_platform,
     platform_for,
 )
-from ._findings import ERROR, Finding, ids_that_can_be_ignored, merge_hosts, short
 from ._options import addresses_of, ipv4_number, ipv4_text, parse_options
+from ._registry import ERROR, Finding, merge_hosts, short
+from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
     BY_NAME,
     EXPIRED_LEASES_DEFAULT,
@@ -88,6 +89,22 @@ class Reservation(NamedTuple):
 
 
 @dataclass
+class SharedNetwork:
+    """Subnets on one link, out of ``kea_dhcp4_extra``."""
+
+    path: str
+    name: str
+    interface: str | None
+    relays: list[str]
+    options: list[dict[str, Any]]
+    rest: dict[str, Any]
+    """Any other key of Kea's."""
+    raw_subnets: int
+    """How many subnets were written, good or bad."""
+    subnets: list[Subnet] = field(default_factory=list)
+
+
+@dataclass
 class Subnet:
     """One subnet; first and last are address numbers, network and broadcast included."""
 
@@ -109,11 +126,13 @@ class Subnet:
     raw_pools: int = 0
     raw_reservations: int = 0
     """How many entries were written, good or bad: an unusable pool is not a missing one."""
+    shared: SharedNetwork | None = None
+    """The network that holds this subnet."""
 
     @property
     def relayed(self) -> bool:
         """Tell whether clients reach the server through a relay."""
-        return bool(self.relays)
+        return bool(self.relays) or (self.shared is not None and bool(self.shared.relays))
 
     @property
     def out_of_pool(self) -> bool:
@@ -134,6 +153,10 @@ class Server:
     interfaces: list[str]
     subnets: list[Subnet]
     """The same object on hosts whose variables are equal."""
+    networks: list[SharedNetwork]
+    """The same object on hosts that share their subnets."""
+    reservations: list[Reservation]
+    """Those of no subnet, out of ``kea_dhcp4_extra``; the same object on hosts that share their subnets."""
     options: list[dict[str, Any]]
     dhcp4_extra: dict[str, Any]
     ctrl_agent_extra: dict[str, Any]
@@ -152,6 +175,11 @@ class Server:
     """Variables that could not be evaluated: reported already."""
     certificates: Certificates | None = None
     """What is to be done about its certificates, added by who can read them; None while nobody has looked."""
+
+    @property
+    def every_subnet(self) -> list[Subnet]:
+        """All subnets, those in shared networks last."""
+        return [*self.subnets, *(subnet for network in self.networks for subnet in network.subnets)]
 
     @property
     def address_number(self) -> int | None:
@@ -262,9 +290,17 @@ class _Reader:
         self.findings: list[Finding] = []
 
     def wrong(self, check_id: str, variable: str, value: Any, message: str, fix: str) -> None:
-        """Add an error; ``value`` None leaves it out of the text."""
+        """Add an error; ``value`` None leaves it out of the text. What nobody sees in a text is said, too."""
         shown = "" if value is None else short(value)
+        odd = oddity(value)
+        if odd:
+            message = f"{message}: {odd}"
         self.findings.append(Finding(check_id, ERROR, self.host, variable, shown, message, fix))
+
+    def not_text(self, check_id: str, variable: str, value: Any, message: str, fix: str) -> None:
+        """Like ``wrong``, where text is wanted: YAML may have read what was written as something else."""
+        read = "" if value is None else as_yaml_read(value)
+        self.wrong(check_id, variable, value, f"{message}: {read}" if read else message, fix)
 
     def scalar(self, variable: Variable, value: Any) -> Any:
         """Return a usable value of a variable, or None after having said what is wrong."""
@@ -277,9 +313,8 @@ class _Reader:
             # What -e name=true on the command line gives.
             value = value == "true"
         if not _is_type(variable.type, value):
-            self.wrong(
-                "V03", variable.name, shown, self._type_message(variable, value), self._type_fix(variable, value)
-            )
+            message, fix = self._type_message(variable, value), self._type_fix(variable, value)
+            self.wrong("V03", variable.name, shown, message, fix)
             return None
         if variable.type == "int":
             return self._in_range(variable, value, example)
@@ -293,7 +328,9 @@ class _Reader:
         if value is None:
             return message + ", but is empty"
         given = next((word for kind, word in _TYPE_WORDS.items() if _is_type(kind, value)), "something else")
-        return f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
+        message = f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
+        read = as_yaml_read(value) if variable.type == "str" else ""
+        return f"{message}: {read}" if read else message
 
     @staticmethod
     def _type_fix(variable: Variable, value: Any) -> str:
@@ -317,6 +354,8 @@ class _Reader:
     def _text(self, variable: Variable, value: str, shown: Any, example: str) -> str | None:
         if not value.strip():
             self.wrong("V04", variable.name, shown, "the value is empty", example)
+        elif not variable.choices and not variable.secret and oddity(value):
+            self.wrong("V31", variable.name, shown, "the value is not what it looks like", f"Write '{tidy(value)}'")
         elif variable.choices and value not in variable.choices:
             near = get_close_matches(value, variable.choices, n=1)
             self.wrong(
@@ -385,13 +424,9 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     if given is not None:
         address = _ip_or_none(given)
         if address is None:
-            reader.wrong(
-                "P06",
-                "kea_ha_address",
-                given,
-                "not an IP address, and Kea accepts no names here",
-                "Write the address alone, for example kea_ha_address: 192.168.1.2",
-            )
+            meant = meant_address(given) or BY_NAME["kea_ha_address"].example
+            message = "not an IP address, and Kea accepts no names here"
+            reader.wrong("P06", "kea_ha_address", given, message, f"Write the address alone: kea_ha_address: {meant}")
         return address, "kea_ha_address"
     address = _ip_or_none(raw.vars.get("ansible_host"))
     if address is not None:
@@ -418,18 +453,37 @@ def _ssh_port(raw: RawHost) -> int:
 
 def _read_interfaces(settings: dict[str, Any], reader: _Reader) -> list[str]:
     names: list[str] = []
+    example = "Write for example kea_interfaces: [eth0]"
     given = settings["kea_interfaces"]
     if given == []:
-        reader.wrong("V04", "kea_interfaces", [], "the list is empty", "Write for example kea_interfaces: [eth0]")
+        reader.wrong("V04", "kea_interfaces", [], "the list is empty", example)
     for index, name in enumerate(given or []):
         path = f"kea_interfaces[{index}]"
-        if not isinstance(name, str) or not name or len(name.split()) != 1 or name != name.strip():
-            reader.wrong("V03", path, name, "not the name of an interface", "Write for example kea_interfaces: [eth0]")
+        trouble = _interface_trouble(name)
+        if trouble:
+            reader.not_text("V03", path, name, trouble, example)
         elif name in names:
             reader.wrong("V04", path, name, "the interface is listed twice", "Remove one of them")
         else:
             names.append(name)
     return names
+
+
+_LONGEST_INTERFACE = 15
+
+
+def _interface_trouble(name: Any) -> str:
+    """Return why a text names no interface of Linux; Kea lets one be narrowed to an address of its own."""
+    if not isinstance(name, str) or not re.match(r"^[!-~]+$", name):
+        return "not the name of an interface"
+    device, slash, address = name.partition("/")
+    if slash and ipv4_number(address) is None:
+        return "after the / comes the one address of the interface on which clients are served"
+    if ":" in device or "," in device:
+        return (
+            "not the name of an interface; an address of it is written eth0/192.168.1.2, a second one is a second entry"
+        )
+    return f"the name has more than {_LONGEST_INTERFACE} characters" if len(device) > _LONGEST_INTERFACE else ""
 
 
 def _read_version(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tuple[str | None, str, Dialect | None]:
@@ -524,8 +578,9 @@ def _read_extra(
         path = f"{name}.{key}"
         if key == wrapper:
             reader.wrong("V08", path, None, f"the keys stand directly in {name}", f"Remove the line {wrapper}:")
-        elif key in owned:
-            _owned(reader, path, key, owned[key])
+        elif str(key).replace("_", "-") in owned:
+            name_of = str(key).replace("_", "-")
+            _owned(reader, path, name_of, owned[name_of])
         elif key == "interfaces-config" and isinstance(value, dict) and "interfaces" in value:
             _owned(reader, path + ".interfaces", "interfaces", "kea_interfaces")
         elif key in ("hooks-libraries", "loggers"):
@@ -602,17 +657,28 @@ def _check_user(settings: dict[str, Any], reader: _Reader) -> None:
         )
 
 
-def _check_small_lists(settings: dict[str, Any], reader: _Reader) -> None:
-    allowed = ids_that_can_be_ignored()
-    for index, item in enumerate(settings["kea_preflight_ignore"]):
-        if item not in allowed:
-            reader.wrong(
-                "V04",
-                f"kea_preflight_ignore[{index}]",
-                item,
-                "this finding does not exist or cannot be ignored",
-                f"Those that can be: {', '.join(allowed)}",
-            )
+def _read_ignored(settings: dict[str, Any], reader: _Reader) -> dict[str, str]:
+    """Return the ids of accepted findings, each with the reason; the list form gives none."""
+    given, found = settings["kea_preflight_ignore"], {}
+    example = 'Write for example kea_preflight_ignore: {P31: "the second subnet comes in spring"}'
+    if isinstance(given, str):
+        given = [given]
+    if not isinstance(given, (list, dict)):
+        reader.wrong("V03", "kea_preflight_ignore", given, "the value must be a mapping of ids to reasons", example)
+        return {}
+    for index, item in enumerate(given):
+        reason = given[item] if isinstance(given, dict) else ""
+        path = f"kea_preflight_ignore{f'.{item}' if isinstance(given, dict) else f'[{index}]'}"
+        if not isinstance(item, str):
+            reader.wrong("V03", path, item, "not the id of a finding", example)
+        elif isinstance(given, dict) and not (isinstance(reason, str) and reason.strip()):
+            reader.wrong("V03", path, reason, "the reason is missing; who reads this later wants to know it", example)
+        else:
+            found[item] = reason.strip()
+    return found
+
+
+def _check_expectations(settings: dict[str, Any], reader: _Reader) -> None:
     for index, item in enumerate(settings["kea_expect"]):
         if not isinstance(item, dict) or not isinstance(item.get("query"), str) or "equals" not in item:
             reader.wrong(
@@ -689,6 +755,7 @@ _HEX_ROW = re.compile(r"^(?:0x)?((?:[0-9a-fA-F]{2})+)$")
 _CISCO_MAC = re.compile(r"^[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}$")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"^{_LABEL}(?:\.{_LABEL})*\.?$")
+_NOT_AN_ID = "an id is a whole number from 1 to 4294967294"
 _SUBNET_EXAMPLE = "Write for example {id: 1, subnet: 192.168.1.0/24, pools: [192.168.1.100-192.168.1.199]}"
 
 
@@ -705,15 +772,6 @@ def _kebab(value: Any) -> Any:
     return value
 
 
-def _sexagesimal(number: int) -> str:
-    """Return what YAML 1.1 read as a base-60 number: an unquoted 12:34:56:11:22:33."""
-    parts = []
-    while number:
-        number, digit = divmod(number, 60)
-        parts.append(f"{digit:02}")
-    return ":".join(reversed(parts))
-
-
 def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     """Return (identifier as Kea writes it, message, fix); the identifier is None when the input is not unambiguous."""
     if isinstance(value, str) and kind == "hw-address" and _PLAIN_MAC.match(value):
@@ -722,11 +780,12 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     key = kind.replace("-", "_")
     fix = f'Write it in quotes, for example {key}: "{_EXAMPLES[kind]}"'
     if isinstance(value, int) and not isinstance(value, bool):
-        meant = _sexagesimal(value) if value > 0 else ""
+        meant = sexagesimal(value) if value > 0 else ""
         fix = f'Write it in quotes: {key}: "{meant}"' if meant.count(":") >= 2 else fix
         return None, f"YAML read {label} without quotes as a number", fix
     if not isinstance(value, str):
-        return None, f"not {label}", fix
+        read = as_yaml_read(value)
+        return None, f"not {label}: {read}" if read else f"not {label}", fix
     if kind not in ("hw-address", "duid") and _QUOTED_TEXT.match(value):
         return value, "", ""
     if kind == "hw-address" and _CISCO_MAC.match(value):
@@ -779,6 +838,39 @@ class _SubnetReader:
         self.fill(subnet, keys)
         return subnet
 
+    def networks(self, raw: Any) -> list[SharedNetwork]:
+        """Read Kea's ``shared-networks``."""
+        path = "kea_dhcp4_extra.shared-networks"
+        listed = self.listed(path, raw, "{name: floor1, subnet4: [...]}")
+        found = (self.shared_network(f"{path}[{index}]", item) for index, item in enumerate(listed))
+        return [network for network in found if network is not None]
+
+    def shared_network(self, path: str, raw: Any) -> SharedNetwork | None:
+        keys = {str(key).replace("_", "-"): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+        name = keys.pop("name", None)
+        if not isinstance(name, str) or not name.strip():
+            fix = "Write for example {name: floor1, subnet4: [...]}"
+            self.reader.not_text(
+                "V03", path, raw if not keys else name, "a shared network is a mapping with a name", fix
+            )
+            return None
+        raw_subnets = self.listed(path + ".subnet4", keys.pop("subnet4", None), "{id: 1, subnet: 192.168.1.0/24}")
+        network = SharedNetwork(
+            path=path,
+            name=name,
+            interface=self.interface(path, keys.pop("interface", None)),
+            relays=self.relays(path, keys.pop("relay", None)),
+            options=self.options(path + ".option_data", keys.pop("option-data", None)),
+            rest=_kebab(keys),
+            raw_subnets=len(raw_subnets),
+        )
+        for index, item in enumerate(raw_subnets):
+            subnet = self.subnet(f"{path}.subnet4[{index}]", item)
+            if subnet is not None:
+                subnet.shared = network
+                network.subnets.append(subnet)
+        return network
+
     def fill(self, subnet: Subnet, keys: dict[str, Any]) -> None:
         path = subnet.path
         subnet.interface = self.interface(path, keys.pop("interface", None))
@@ -788,17 +880,16 @@ class _SubnetReader:
         pools = self.listed(path + ".pools", keys.pop("pools", None), "192.168.1.100-192.168.1.199")
         subnet.raw_pools = len(pools)
         subnet.pools = [pool for pool in (self.pool(path, index, item) for index, item in enumerate(pools)) if pool]
-        reservations = self.listed(
-            path + ".reservations",
-            keys.pop("reservations", None),
-            '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}',
-        )
-        subnet.raw_reservations = len(reservations)
-        for index, item in enumerate(reservations):
-            entry = self.reservation(path, index, item)
-            if entry is not None:
-                subnet.reservations.append(entry)
+        reservations = keys.pop("reservations", None)
+        subnet.raw_reservations = len(reservations) if isinstance(reservations, list) else 0
+        subnet.reservations = self.reservations(path, reservations)
         subnet.rest = _kebab(keys)
+
+    def reservations(self, path: str, raw: Any) -> list[Reservation]:
+        example = '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}'
+        listed = self.listed(path + ".reservations", raw, example)
+        found = (self.reservation(path, index, item) for index, item in enumerate(listed))
+        return [entry for entry in found if entry is not None]
 
     def listed(self, path: str, value: Any, example: str) -> list[Any]:
         if value is None:
@@ -811,9 +902,7 @@ class _SubnetReader:
     def subnet_id(self, path: str, value: Any) -> int | None:
         if _is_type("int", value) and 1 <= value <= 4294967294:
             return value
-        message = (
-            "every subnet needs an id, and it must never change" if value is None else "an id is a whole number from 1"
-        )
+        message = "every subnet needs an id, and it must never change" if value is None else _NOT_AN_ID
         self.reader.wrong("P20", path + ".id", value, message, "Write for example id: 1, without quotes")
         return None
 
@@ -829,15 +918,18 @@ class _SubnetReader:
         except ValueError:
             pass
         message = "an IPv6 network, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 network"
-        self.reader.wrong("V04", where, value, message, "Write address and prefix length, for example 192.168.1.0/24")
+        meant = meant_network(value)
+        fix = f"Write {meant}" if meant else "Write address and prefix length, for example 192.168.1.0/24"
+        self.reader.not_text("V04", where, value, message, fix)
         return None
 
     def interface(self, path: str, value: Any) -> str | None:
         if value is None:
             return None
-        if isinstance(value, str) and len(value.split()) == 1:
+        trouble = _interface_trouble(value)
+        if not trouble:
             return value
-        self.reader.wrong("V03", path + ".interface", value, "not the name of an interface", "Write for example eth0")
+        self.reader.not_text("V03", path + ".interface", value, trouble, "Write for example eth0")
         return None
 
     def relays(self, path: str, value: Any) -> list[str]:
@@ -849,13 +941,8 @@ class _SubnetReader:
         relays = []
         for item in value if isinstance(value, list) else [value]:
             if ipv4_number(item) is None:
-                self.reader.wrong(
-                    "V04",
-                    path + ".relay",
-                    item,
-                    "a relay is given by its IPv4 address",
-                    "Write for example relay: {ip_addresses: [192.168.1.1]}",
-                )
+                fix = f"Write for example relay: {{ip_addresses: [{meant_address(item) or '192.168.1.1'}]}}"
+                self.reader.not_text("V04", path + ".relay", item, "a relay is given by its IPv4 address", fix)
             else:
                 relays.append(item)
         return relays
@@ -870,7 +957,6 @@ class _SubnetReader:
 
     def pool(self, path: str, index: int, raw: Any) -> Pool | None:
         where = f"{path}.pools[{index}]"
-        fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
         body: dict[str, Any] = {}
         text = raw
         if isinstance(raw, dict):
@@ -881,10 +967,12 @@ class _SubnetReader:
             body.update(_kebab(keys))
         ends = _pool_ends(text)
         if ends is None:
-            message = (
-                "an IPv6 range, but DHCPv4 needs an IPv4 one" if ":" in str(text) else "not a range of IPv4 addresses"
-            )
-            self.reader.wrong("P23", where, text if text is not None else raw, message, fix)
+            meant = meant_range(text) or meant_network(text)
+            fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
+            six = ":" in str(text)
+            message = "an IPv6 range, but DHCPv4 needs an IPv4 one" if six else "not a range of IPv4 addresses"
+            shown = text if text is not None else raw
+            self.reader.not_text("P23", where, shown, message, f"Write {meant}" if meant else fix)
             return None
         text = "-".join(part.strip() for part in text.split("-"))
         return Pool(ends[0], ends[1], text, index, {"pool": text, **body})
@@ -898,7 +986,7 @@ class _SubnetReader:
         body = {str(key).replace("_", "-"): value for key, value in raw.items()}
         kinds = [kind for kind in _IDENTIFIERS if kind in body]
         if len(kinds) != 1:
-            self.identifier_count(f"{path}.reservations[{index}]", raw, kinds)
+            self.identifier_count(f"{path}.reservations[{index}]", raw, kinds, list(body))
             return None
         kind = kinds[0]
         identifier, message, fix = normalise_identifier(kind, body[kind])
@@ -917,22 +1005,25 @@ class _SubnetReader:
             self.reservation_rest(f"{path}.reservations[{index}]", body)
         return Reservation(kind, identifier, address, index, body)
 
-    def identifier_count(self, where: str, raw: Any, kinds: list[str]) -> None:
+    def identifier_count(self, where: str, raw: Any, kinds: list[str], keys: list[str]) -> None:
         message = f"a reservation has one identifier, not {len(kinds)}" if kinds else "the reservation names no client"
+        if keys in (["ip-address"], ["hostname"]):
+            message += f"; is there a dash too many before {keys[0].replace('-', '_')}?"
         fix = f"Give one of {', '.join(kind.replace('-', '_') for kind in _IDENTIFIERS)}, for example"
         self.reader.wrong("V06", where, raw, message, fix + ' hw_address: "1a:1b:1c:1d:1e:1f"')
 
     def bad_address(self, where: str, value: Any) -> None:
-        text = str(value)
-        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 address"
-        self.reader.wrong("P24", where, "" if value is None else value, message, "Write for example 192.168.1.10")
+        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in str(value) else "not an IPv4 address"
+        meant = meant_address(value)
+        fix = f"Write {meant}" if meant else "Write for example 192.168.1.10"
+        self.reader.not_text("P24", where, "" if value is None else value, message, fix)
 
     def reservation_rest(self, where: str, body: dict[str, Any]) -> None:
         """Check what a reservation holds beside client and address, in place."""
         hostname = body.get("hostname")
         if "hostname" in body and not (isinstance(hostname, str) and _HOSTNAME.match(hostname) and len(hostname) < 255):
             fix = "Use letters, digits, hyphens and dots, for example printer.example.org"
-            self.reader.wrong("V04", where + ".hostname", hostname, "not a host name", fix)
+            self.reader.not_text("V04", where + ".hostname", hostname, "not a host name", fix)
             del body["hostname"]
         for key, value in list(body.items()):
             if key == "option-data":
@@ -972,9 +1063,11 @@ def _custom_options(extra: dict[str, Any]) -> list[str]:
 class _Shared(NamedTuple):
     """Subnets read once, for all hosts whose variables are equal."""
 
-    raw: Any
-    custom: list[str]
+    raw: tuple[Any, ...]
+    """As they were written: subnets, shared networks, reservations of no subnet, names of the user's own options."""
     subnets: list[Subnet]
+    networks: list[SharedNetwork]
+    reservations: list[Reservation]
     findings: list[Finding]
 
 
@@ -987,7 +1080,8 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
     settings = _read_settings(raw, reader)
     _check_secrets(settings, reader)
     _check_user(settings, reader)
-    _check_small_lists(settings, reader)
+    _check_expectations(settings, reader)
+    settings["kea_preflight_ignore"] = _read_ignored(settings, reader)
     for rules in _NUMBERS:
         settings[rules.variable] = _read_numbers(rules, settings, reader)
     address, source = _read_address(raw, settings, reader)
@@ -996,14 +1090,19 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
     custom = _custom_options(dhcp4_extra)
     subnet_reader = _SubnetReader(reader, custom)
     raw_subnets = settings["kea_subnets"]
-    known = next((entry for entry in shared if entry.raw == raw_subnets and entry.custom == custom), None)
+    raw_networks = dhcp4_extra.pop("shared-networks", None)
+    raw_reservations = dhcp4_extra.pop("reservations", None)
+    written = (raw_subnets, raw_networks, raw_reservations, custom)
+    known = next((entry for entry in shared if entry.raw == written), None)
     if known is None:
         before = len(reader.findings)
-        if raw_subnets == []:
+        if raw_subnets == [] and not raw_networks:
             reader.wrong(
                 "V04", "kea_subnets", [], "the list is empty", _SUBNET_EXAMPLE.replace("example ", "example - ")
             )
-        known = _Shared(raw_subnets, custom, subnet_reader.subnets(raw_subnets), reader.findings[before:])
+        subnets, networks = subnet_reader.subnets(raw_subnets), subnet_reader.networks(raw_networks)
+        reservations = subnet_reader.reservations("kea_dhcp4_extra", raw_reservations)
+        known = _Shared(written, subnets, networks, reservations, reader.findings[before:])
         shared.append(known)
     else:
         reader.findings += [replace(item, host=raw.name) for item in known.findings]
@@ -1020,6 +1119,8 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
         address_source=source,
         interfaces=_read_interfaces(settings, reader),
         subnets=known.subnets,
+        networks=known.networks,
+        reservations=known.reservations,
         options=subnet_reader.options("kea_option_data", settings["kea_option_data"]),
         dhcp4_extra=dhcp4_extra,
         ctrl_agent_extra=_read_extra("kea_ctrl_agent_extra", "Control-agent", _OWNED_AGENT, settings, reader),
@@ -1053,15 +1154,23 @@ def _subnet_differences(first: Server, other: Server) -> Iterator[Difference]:
     hosts = (first.host, other.host)
     if first.subnets is other.subnets:
         return
-    if len(first.subnets) != len(other.subnets):
-        texts = [[subnet.text for subnet in server.subnets] for server in (first, other)]
-        yield Difference("kea_subnets", hosts, _only_different(*texts), False)
-        return
-    for mine, theirs in zip(first.subnets, other.subnets):
+    for variable, mine, theirs in (
+        ("kea_subnets", [entry.text for entry in first.subnets], [entry.text for entry in other.subnets]),
+        ("kea_dhcp4_extra.shared-networks", _outline(first), _outline(other)),
+    ):
+        if len(mine) != len(theirs) or (variable != "kea_subnets" and mine != theirs):
+            yield Difference(variable, hosts, _only_different(mine, theirs), False)
+            return
+    for mine, theirs in zip(first.every_subnet, other.every_subnet):
         left, right = _subnet_parts(mine), _subnet_parts(theirs)
         for key, value in left.items():
             if value != right[key]:
                 yield Difference(f"{mine.path}.{key}", hosts, _only_different(value, right[key]), False)
+
+
+def _outline(server: Server) -> list[str]:
+    """Return each shared network with its subnets, as a text."""
+    return [f"{network.name}: {', '.join(subnet.text for subnet in network.subnets)}" for network in server.networks]
 
 
 def _only_different(first: Any, other: Any) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from difflib import get_close_matches
 from typing import Any, Iterator, NamedTuple
@@ -25,7 +26,8 @@ _BY_TYPE: dict[tuple[str, bool], str] = {
         "time-offset boot-size max-dgram-reassembly default-ip-ttl path-mtu-aging-timeout interface-mtu"
         " arp-cache-timeout default-tcp-ttl tcp-keepalive-interval netbios-node-type dhcp-lease-time"
         " dhcp-option-overload dhcp-message-type dhcp-max-message-size dhcp-renewal-time dhcp-rebinding-time"
-        " client-last-transaction-time auto-config v6-only-preferred"
+        " client-last-transaction-time auto-config v6-only-preferred base-time start-time-of-state query-start-time"
+        " query-end-time dhcp-state data-source"
     ),
     ("integer", True): "path-mtu-plateau-table name-service-search client-system",
     ("boolean", False): (
@@ -42,15 +44,41 @@ _BY_TYPE: dict[tuple[str, bool], str] = {
         "vendor-encapsulated-options dhcp-parameter-request-list dhcp-client-identifier nwip-suboptions user-class"
         " slp-directory-agent slp-service-scope fqdn dhcp-agent-options authenticate client-ndi uuid-guid geoconf-civic"
         " classless-static-route vivco-suboptions vivso-suboptions rdnss-selection v4-portparams v4-dnr option-6rd"
+        " cablelabs-client-conf v4-sztp-redirect status-code"
     ),
 }
 STANDARD_OPTIONS: dict[str, tuple[str, bool]] = {
     name: kind for kind, names in _BY_TYPE.items() for name in names.split()
 }
 
+_LATER = (
+    (
+        "2.4",
+        "base-time data-source dhcp-state query-end-time query-start-time start-time-of-state status-code v4-dnr"
+        " v4-sztp-redirect",
+    ),
+    ("2.6", "classless-static-route"),
+    ("3.0", "cablelabs-client-conf"),
+)
+# Names that not every supported series of Kea knows.
+SINCE: dict[str, str] = {name: series for series, names in _LATER for name in names.split()}
+_SMALLER = (
+    (8, "default-ip-ttl default-tcp-ttl netbios-node-type auto-config dhcp-state data-source"),
+    (
+        16,
+        "boot-size max-dgram-reassembly path-mtu-plateau-table interface-mtu dhcp-max-message-size client-system"
+        " name-service-search",
+    ),
+)
+# Numbers that have fewer than 32 bits.
+_BITS: dict[str, int] = {name: bits for bits, names in _SMALLER for name in names.split()}
+_COMMA = re.compile(r"(?<!\\),")
+_DOMAIN_NAMES = ("bcms-controller-names", "domain-search", "sip-ua-cs-domains", "v4-lost", "v4-access-domain")
+_DOMAIN_NAME = re.compile(r"^(?=.{1,255}$)[^\s.,]{1,63}(?:\.[^\s.,]{1,63})*\.?$")
+
 _OPTION_KEYS = ("name", "code", "data", "space", "csv-format", "always-send", "never-send", "user-context", "comment")
 _OPTION_KEYS_LATER = ("client-classes", "metadata")
-_EXAMPLES = {"ipv4": "192.168.1.1", "integer": "1500", "boolean": "true", "text": "example.org", "any": "text"}
+_EXAMPLES = {"ipv4": "192.168.1.1", "integer": "64", "boolean": "true", "text": "example.org", "any": "text"}
 
 
 class Trouble(NamedTuple):
@@ -99,10 +127,14 @@ def _data_text(value: Any) -> str | None:
 
 def _check_data(path: str, name: str, data: str) -> Iterator[Trouble]:
     kind, many = STANDARD_OPTIONS[name]
-    if kind in ("any", "text"):
+    if kind == "any":
         return
-    parts = [part.strip() for part in data.split(",")]
+    parts = [part.strip() for part in _COMMA.split(data)]
     example = _EXAMPLES[kind]
+    if kind == "text" and len(parts) > 1 and not many:
+        message = f"Kea takes only what stands before the first comma, which is '{parts[0]}'"
+        yield Trouble(path, data, message, "Write \\, for a comma that belongs to the text")
+        return
     if len(parts) > 1 and not many:
         yield Trouble(path, data, f"the option {name} takes one value", f"Write one, for example {example}")
         return
@@ -110,10 +142,21 @@ def _check_data(path: str, name: str, data: str) -> Iterator[Trouble]:
         if kind == "ipv4" and ipv4_number(part) is None:
             what = "an IPv6 address, but DHCPv4 needs an IPv4 address" if ":" in part else "not an IPv4 address"
             yield Trouble(path, part, f"the option {name} holds {what}", f"Write one, for example {example}")
-        elif kind == "integer" and not part.lstrip("-").isdigit():
-            yield Trouble(path, part, f"the option {name} needs a whole number", f"Write one, for example {example}")
+        elif kind == "integer" and not _fits(name, part):
+            limits = f"from 0 to {2 ** _BITS.get(name, 32) - 1}" if name != "time-offset" else "of 32 bits"
+            message = f"the option {name} needs a whole number {limits}"
+            yield Trouble(path, part, message, f"Write one, for example {example}")
+        elif name in _DOMAIN_NAMES and not _DOMAIN_NAME.match(part):
+            yield Trouble(path, part, f"the option {name} holds names of domains", f"Write one, for example {example}")
         elif kind == "boolean" and part not in ("true", "false", "0", "1"):
             yield Trouble(path, part, f"the option {name} is true or false", "Write one of the two without quotes")
+
+
+def _fits(name: str, text: str) -> bool:
+    if not re.match(r"^-?[0-9]{1,10}$", text):
+        return False
+    low, bits = (-(2**31), 31) if name == "time-offset" else (0, _BITS.get(name, 32))
+    return low <= int(text) < 2**bits
 
 
 def _unknown_name(path: str, name: str, custom: Any) -> Trouble:

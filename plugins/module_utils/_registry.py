@@ -10,8 +10,8 @@ that come from reading the variables are in ``INPUT_RULES``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 if TYPE_CHECKING:
     from ._model import Pair, Server, Subnet
@@ -34,6 +34,8 @@ INPUT_RULES: dict[str, str] = {
     "V08": "The extra variables touch nothing the collection owns.",
     "V09": "The Kea version is one the collection can write a configuration for.",
     "V10": "The operating system is one the collection knows.",
+    "V32": "What kea_preflight_ignore lists exists, may be ignored, and is reported.",
+    "V31": "No text holds characters that nobody sees, or that only look like others.",
 }
 
 
@@ -72,6 +74,14 @@ class Finding:
         }
 
 
+def merge_hosts(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for what is wrong on several hosts alike: it comes from one group variable."""
+    by_content: dict[tuple[str, ...], list[Finding]] = {}
+    for item in findings:
+        by_content.setdefault((item.id, item.variable, item.value, item.message, item.fix), []).append(item)
+    return [replace(same[0], host=", ".join(dict.fromkeys(item.host for item in same))) for same in by_content.values()]
+
+
 def short(value: Any) -> str:
     """Return a value in a short printable form."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
@@ -106,12 +116,17 @@ class Context:
         return ", ".join(server.host for server in self.pair.servers)
 
     def subnet_sets(self) -> Iterator[tuple[str, Server, list[Subnet]]]:
-        """Yield each distinct set of subnets once, with the hosts that share it."""
+        """Yield each distinct set of subnets once, those in shared networks included, with the hosts that share it."""
+        for label, server in self.subnet_owners():
+            yield label, server, server.every_subnet
+
+    def subnet_owners(self) -> Iterator[tuple[str, Server]]:
+        """Yield one server for each distinct set of subnets, with the names of the hosts that share it."""
         seen: dict[int, list[Server]] = {}
         for server in self.pair.servers:
             seen.setdefault(id(server.subnets), []).append(server)
         for servers in seen.values():
-            yield ", ".join(server.host for server in servers), servers[0], servers[0].subnets
+            yield ", ".join(server.host for server in servers), servers[0]
 
     def with_facts(self) -> list[Server]:
         """Return the servers whose hosts were asked."""
@@ -125,25 +140,53 @@ class Check:
     id: str
     severity: str
     what: str
-    function: Callable[[Context], Iterable[Problem]]
+    function: Callable[[Any], Iterable[Problem]]
+    """Takes a ``Context``, or all pairs of the run if the check looks at ``PAIRS``."""
     ignorable: bool
-    """A matter of judgement: kea_preflight_ignore may turn it off."""
-    facts: bool
-    """Needs facts of the hosts."""
+    """Its errors are a matter of judgement: kea_preflight_ignore may turn them off. Warnings can always be."""
+    warns: bool
+    """Some of what it finds is a warning."""
+    looks_at: tuple[str, ...]
+    stork: tuple[str, ...]
+    """Names of the checkers of Stork that this one stands for."""
 
+
+# What a check looks at.
+INVENTORY = "inventory"
+CONTROLLER = "files on the controller"
+PAIRS = "all pairs of the run"
+HOSTS = "hosts"
+RUNNING = "the running pair"
 
 CHECKS: list[Check] = []
 
 
-def register(check_id: str, severity: str, what: str, ignorable: bool = False, facts: bool = False):
+def register(
+    check_id: str,
+    severity: str,
+    what: str,
+    ignorable: bool = False,
+    facts: bool = False,
+    warns: bool = False,
+    looks_at: Sequence[str] = (),
+    stork: Sequence[str] = (),
+):
     """Add a function to the registry.
 
     Args:
+        severity: the usual one; a problem may have another.
         what: what must hold, one sentence for the documentation.
+        ignorable: kea_preflight_ignore may turn off its errors, too; never one that lets DHCP stop or answer twice.
+        facts: it says nothing without facts of the hosts; the same as looking at ``HOSTS`` alone.
+        warns: some of what it finds is a warning, though its severity is ``ERROR``.
+        looks_at: ``INVENTORY`` and the like, if it is not one of them alone.
+        stork: checkers of Stork's that it stands for.
     """
+    where = tuple(looks_at) or ((HOSTS,) if facts else (INVENTORY,))
 
-    def add(function: Callable[[Context], Iterable[Problem]]) -> Callable[[Context], Iterable[Problem]]:
-        CHECKS.append(Check(check_id, severity, what, function, ignorable, facts))
+    def add(function: Callable[[Any], Iterable[Problem]]) -> Callable[[Any], Iterable[Problem]]:
+        may_warn = warns or severity == WARNING
+        CHECKS.append(Check(check_id, severity, what, function, ignorable, may_warn, where, tuple(stork)))
         return function
 
     return add

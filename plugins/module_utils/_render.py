@@ -11,7 +11,7 @@ from . import _tls
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
-    from ._model import Pair, Server, Subnet
+    from ._model import Pair, Server, SharedNetwork, Subnet
 
 HA_HOOK = "libdhcp_ha.so"
 LEASE_HOOK = "libdhcp_lease_cmds.so"
@@ -171,6 +171,19 @@ def _subnet(subnet: Subnet) -> dict[str, Any]:
     return body
 
 
+def _shared_network(network: SharedNetwork) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": network.name}
+    if network.interface:
+        body["interface"] = network.interface
+    if network.relays:
+        body["relay"] = {"ip-addresses": network.relays}
+    if network.options:
+        body["option-data"] = network.options
+    body.update(network.rest)
+    body["subnet4"] = [_subnet(subnet) for subnet in network.subnets]
+    return body
+
+
 def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
 
@@ -227,6 +240,10 @@ def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platfor
     if server.options:
         body["option-data"] = server.options
     body["subnet4"] = [_subnet(subnet) for subnet in server.subnets]
+    if server.networks:
+        body["shared-networks"] = [_shared_network(network) for network in server.networks]
+    if server.reservations:
+        body["reservations"] = [entry.body for entry in server.reservations]
     output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": 2048000, "maxver": 4}
     body["loggers"] = [_logger(dialect, "kea-dhcp4", output)]
     return {"Dhcp4": _with_extra(body, server.dhcp4_extra)}

@@ -459,11 +459,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("kea_render_dir", "str", "rendered", "Folder into which render.yml writes.", "rendered", scope=HOST),
     Variable(
         "kea_preflight_ignore",
-        "list",
-        [],
-        "Ids of preflight findings that are known and accepted; only those that are a matter of judgement.",
-        ["P25"],
-        elements="str",
+        "raw",
+        {},
+        "Ids of preflight findings that are known and accepted, each with the reason; a list of ids will do, too. Any"
+        " warning can be accepted, and the errors that docs/checks.md marks as a matter of judgement.",
+        {"P31": "the second subnet comes in spring"},
     ),
     Variable(
         "kea_accept_outage",
