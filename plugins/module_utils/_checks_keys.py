@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from . import _keys
 from ._options import SINCE, parse_options
-from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, register
+from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, key_path, register
 from ._render import OWN_HOOKS
 
 if TYPE_CHECKING:
@@ -96,10 +96,9 @@ def _maps_of_subnets(server: Server) -> Iterator[_Map]:
         for pool in subnet.pools:
             if len(pool.body) > 1:
                 yield _Map("pools", subnet.path + pool.path, _unread(pool.body))
-    for path, entries in [(_EXTRA, server.reservations), *((s.path, s.reservations) for s in server.every_subnet)]:
+    for path, entries in [(_EXTRA, server.reservations), *((s.path, s.special) for s in server.every_subnet)]:
         for entry in entries:
-            if not entry.body.keys() <= _keys.HARMLESS_IN_RESERVATIONS:
-                yield _Map("reservations", path + entry.path, _unread(entry.body))
+            yield _Map("reservations", path + entry.path, _unread(entry.body))
 
 
 @register("V30", ERROR, "Further keys are ones that Kea knows where they stand, with values of their type.", True)
@@ -110,7 +109,7 @@ def keys_known(context: Context) -> Iterator[Problem]:
     for label, place in places:
         for trouble in _keys.troubles(place.scope, place.body, series):
             shown = None if trouble.key == "password" else place.body[trouble.key]
-            yield Problem(label, f"{place.path}.{trouble.key}", shown, trouble.message, trouble.fix)
+            yield Problem(label, key_path(place.path, trouble.key), shown, trouble.message, trouble.fix)
 
 
 @register("V34", ERROR, "Options are ones that the Kea of each host knows, in Kea's own form where that is wanted.")
@@ -316,7 +315,7 @@ def classes_defined(context: Context) -> Iterator[Problem]:
     for label, server in context.subnet_owners():
         wanted, known = [], set(_BUILT_IN)
         for place in _maps_of_subnets(server):
-            names = [(f"{place.path}.{key}", name) for key, name in _class_names(place.body)]
+            names = [(key_path(place.path, key), name) for key, name in _class_names(place.body)]
             if place.scope == "reservations":
                 known.update(name for _path, name in names)
             else:
@@ -339,14 +338,14 @@ def reservations_found(context: Context) -> Iterator[Problem]:
         listed = extra.get("host-reservation-identifiers")
         kinds = listed if isinstance(listed, list) else _FOUND_BY_DEFAULT
         hidden: dict[str, str] = {}
-        for path, entries in [(_EXTRA, server.reservations), *((s.path, s.reservations) for s in server.every_subnet)]:
+        for path, entries in server.every_reservation():
             for entry in entries:
                 if entry.kind not in kinds:
                     hidden.setdefault(entry.kind, path + entry.path)
         for kind, path in hidden.items():
             fix = f"Add {kind} to {_EXTRA}.host-reservation-identifiers"
             message = f"Kea does not look for reservations by {kind}, so this one has no effect"
-            yield Problem(label, f"{path}.{kind.replace('-', '_')}", None, message, fix)
+            yield Problem(label, key_path(path, kind), None, message, fix)
         if server.reservations and extra.get("reservations-global") is not True:
             message = "Kea looks at reservations of no subnet only with reservations-global"
             yield Problem(label, f"{_EXTRA}.reservations", None, message, f"Set {_EXTRA}.reservations-global: true")

@@ -6,15 +6,24 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
+from ._options import ipv4_text
 from ._plan import ports
-from ._registry import ERROR, WARNING, Context, Problem, doubles, register, short
+from ._registry import ERROR, HOSTS, INVENTORY, WARNING, Context, Problem, doubles, register, short
 from ._render import OWN_HOOKS, api_of, ha_peers
 from ._variables import default_of
 
+if TYPE_CHECKING:
+    from ._model import Server
 
-@register("P01", ERROR, "The lease_cmds and HA hooks are loaded once, by the collection, in the order HA needs.")
+
+@register(
+    "P01",
+    ERROR,
+    "The lease_cmds and HA hooks are loaded once, by the collection, in the order HA needs.",
+    stork=["lease_cmds_presence"],
+)
 def own_hooks_untouched(context: Context) -> Iterator[Problem]:
     for server in context.pair.servers:
         for index, entry in enumerate(server.dhcp4_extra.get("hooks-libraries") or []):
@@ -92,7 +101,7 @@ def one_of_each_role(context: Context) -> Iterator[Problem]:
             )
 
 
-@register("P04", ERROR, "The servers of a pair have different names.")
+@register("P04", ERROR, "The servers of a pair have different names, and not each other's.", warns=True)
 def different_names(context: Context) -> Iterator[Problem]:
     for first, second in doubles(context.pair.servers, lambda server: server.server_name):
         yield Problem(
@@ -102,6 +111,12 @@ def different_names(context: Context) -> Iterator[Problem]:
             "both servers have this name, so neither knows its partner",
             "Give each its own, for example server1 and server2",
         )
+    for server in context.pair.servers:
+        partner = context.pair.partner_of(server)
+        if partner is not None and server.server_name == partner.host != server.host:
+            message = "this is the inventory name of the partner; logs and status would mislead you"
+            fix = f"Remove kea_server_name on {context.label}, or give each its own"
+            yield Problem(server.host, "kea_server_name", server.server_name, message, fix, WARNING)
 
 
 @register("P05", ERROR, "All hosts of a pair render the same list of peers and the same HA settings.")
@@ -134,7 +149,7 @@ def usable_addresses(context: Context) -> Iterator[Problem]:
         if server.address is None:
             continue
         address = ipaddress.ip_address(server.address)
-        if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+        if _is_no_machine(address):
             yield Problem(
                 server.host,
                 "kea_ha_address",
@@ -142,6 +157,7 @@ def usable_addresses(context: Context) -> Iterator[Problem]:
                 f"the partner cannot reach this address (taken from {server.address_source})",
                 "Set kea_ha_address to the host's address on the network of the pair, for example 192.168.1.2",
             )
+        yield from _address_misplaced(context, server)
     for first, second in doubles(context.pair.servers, lambda server: server.address):
         yield Problem(
             f"{first.host}, {second.host}",
@@ -152,10 +168,84 @@ def usable_addresses(context: Context) -> Iterator[Problem]:
         )
 
 
+def _is_no_machine(address: Any) -> bool:
+    return (
+        address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or address.is_link_local
+        or (address.version == 4 and address.is_reserved)
+    )
+
+
+def _address_misplaced(context: Context, server: Server) -> Iterator[Problem]:
+    for subnet in server.every_subnet:
+        if server.address_number in (subnet.first, subnet.last) and subnet.first + 1 < subnet.last:
+            message = f"this is the {'network' if server.address_number == subnet.first else 'broadcast'} address"
+            fix = f"Write the address of {server.host}, for example {ipv4_text(subnet.first + 2)}"
+            yield Problem(server.host, "kea_ha_address", server.address, f"{message} of {subnet.network}", fix)
+    partner = context.pair.partner_of(server)
+    if partner is None or server.address in (None, server.reached_at[0], partner.address):
+        return
+    if server.address == partner.reached_at[0]:
+        message = f"this is the address at which Ansible reaches its partner {partner.host}; are the two swapped?"
+        yield Problem(server.host, "kea_ha_address", server.address, message, "Write the address of this host")
+
+
+@register("P29", WARNING, "Both hosts have the same series of Kea.", looks_at=(INVENTORY, HOSTS))
+def same_series(context: Context) -> Iterator[Problem]:
+    servers = [server for server in context.pair.servers if server.dialect is not None]
+    if len({server.dialect.series for server in servers}) > 1:
+        has = ", ".join(f"{server.host} has {server.kea_version}" for server in servers)
+        variable = "kea_version" if all(server.version_source == "variable" for server in servers) else ""
+        message = f"the hosts have different series of Kea: {has}; that is meant for the time of an upgrade"
+        yield Problem(context.label, variable, "", message, "Upgrade the older one")
+
+
+@register("V48", WARNING, "Both hosts serve clients on as many interfaces, and not on the loopback.")
+def interfaces_alike(context: Context) -> Iterator[Problem]:
+    numbers = {server.host: len(server.interfaces) for server in context.pair.servers if "*" not in server.interfaces}
+    if len(set(numbers.values())) > 1 and 0 not in numbers.values():
+        shown = ", ".join(f"{server.host} has {', '.join(server.interfaces)}" for server in context.pair.servers)
+        message = f"after a take-over clients on the missing one are served by nobody: {shown}"
+        yield Problem(
+            context.label, "kea_interfaces", None, message, "List the interfaces of the same networks on both"
+        )
+    for server in context.pair.servers:
+        for index, name in enumerate(server.interfaces):
+            if name == "lo":
+                fix = "Write the name of a network card, for example eth0"
+                yield Problem(server.host, f"kea_interfaces[{index}]", name, "no client is behind the loopback", fix)
+            elif name == "*" and len(server.interfaces) > 1:
+                fix = "Remove it, or the others"
+                yield Problem(server.host, f"kea_interfaces[{index}]", name, "it stands for every interface", fix)
+
+
+@register("V49", WARNING, "With load balancing each server has pools of its own.")
+def pools_balanced(context: Context) -> Iterator[Problem]:
+    if context.pair.mode != "load-balancing":
+        return
+    for label, server in context.subnet_owners():
+        for subnet in server.every_subnet:
+            shared = [pool for pool in subnet.pools if pool.body.keys().isdisjoint(("client-class", "client-classes"))]
+            if shared:
+                names = " and ".join(f"HA_{one.server_name}" for one in context.pair.servers)
+                message = "both servers give addresses from this pool at the same time, and get in each other's way"
+                fix = f"Split it in two, with client_class {names}; or use kea_ha_mode: hot-standby"
+                yield Problem(label, subnet.path + shared[0].path, shared[0].text, message, fix)
+
+
 _API_WORDS = {"control_agent": "the Control Agent", "control_socket": "the API of the DHCP server"}
 
 
-@register("P09", ERROR, "The port of the HA listener is used by nothing else.")
+@register(
+    "P09",
+    ERROR,
+    "The ports of HA and API are used by nothing else.",
+    warns=True,
+    looks_at=(INVENTORY, HOSTS),
+    stork=["ha_dedicated_ports"],
+)
 def ports_free(context: Context) -> Iterator[Problem]:
     pair = context.pair
     port = pair.settings["kea_ha_port"]
@@ -170,6 +260,14 @@ def ports_free(context: Context) -> Iterator[Problem]:
                 f"{' and '.join(words)} and the HA listener cannot share one port",
                 f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
             )
+    for server in pair.servers:
+        for entry in ports(pair, server):
+            if entry["port"] == server.ssh_port:
+                variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
+                message = f"Ansible reaches {server.host} by SSH at this port, so it is probably in use there"
+                yield Problem(
+                    server.host, variable, entry["port"], message, "Set another one, for example 8010", WARNING
+                )
     for server in context.with_facts():
         for entry in ports(pair, server):
             variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
@@ -194,7 +292,7 @@ def _foreign_listener(entry: dict[str, Any], port: int, address: str | None) -> 
     return entry.get("address") in ("0.0.0.0", "::", "*", "", None, address)
 
 
-@register("P10", WARNING, "What is said about threads has an effect.", ignorable=True)
+@register("P10", WARNING, "What is said about threads has an effect.", stork=["ha_mt_presence"])
 def threads_have_effect(context: Context) -> Iterator[Problem]:
     pair = context.pair
     default = {key.replace("_", "-"): value for key, value in default_of("kea_multi_threading").items()}

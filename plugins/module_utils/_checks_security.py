@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from . import _firewall, _tls
 from ._plan import ports
-from ._registry import ERROR, WARNING, Context, Problem, register, short
+from ._registry import CONTROLLER, ERROR, HOSTS, INFO, INVENTORY, WARNING, Context, Problem, register, short
 from ._render import api_of
 from ._variables import BY_NAME
+
+if TYPE_CHECKING:
+    from ._model import Server
 
 _TLS_FILES = ("kea_tls_trust_anchor", "kea_tls_cert_file", "kea_tls_key_file")
 
@@ -51,7 +54,10 @@ def tls_complete(context: Context) -> Iterator[Problem]:
 
 
 @register(
-    "P13", WARNING, "Nothing answers commands from the network without a password or a certificate.", ignorable=True
+    "P13",
+    WARNING,
+    "Nothing answers commands from the network without a password or a certificate.",
+    stork=["agent_credentials_over_https"],
 )
 def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
     pair = context.pair
@@ -93,12 +99,21 @@ def _certificate_problems(context: Context, check_id: str) -> Iterator[Problem]:
                 yield Problem(server.host, item.variable, item.value, item.message, item.fix, item.severity)
 
 
-@register("P35", ERROR, "Certificate, key and CA of each host can be read, fit together, and are valid.")
+_CERTIFICATES = (CONTROLLER, HOSTS)
+
+
+@register(
+    "P35",
+    ERROR,
+    "Certificate, key and CA of each host can be read, fit together, and are valid.",
+    warns=True,
+    looks_at=_CERTIFICATES,
+)
 def certificates_usable(context: Context) -> Iterator[Problem]:
     yield from _certificate_problems(context, "P35")
 
 
-@register("P36", WARNING, "A certificate names the address of its host.")
+@register("P36", WARNING, "A certificate names the address of its host.", looks_at=_CERTIFICATES)
 def certificates_name_hosts(context: Context) -> Iterator[Problem]:
     yield from _certificate_problems(context, "P36")
 
@@ -127,7 +142,7 @@ def certificate_lifetimes(context: Context) -> Iterator[Problem]:
         )
 
 
-@register("V17", ERROR, "The firewall admits the partner and the management, and leaves SSH alone.")
+@register("V17", ERROR, "The firewall admits the partner and the management, and leaves SSH alone.", warns=True)
 def firewall_sound(context: Context) -> Iterator[Problem]:
     pair = context.pair
     found: dict[tuple[Any, ...], list[str]] = {}
@@ -143,3 +158,56 @@ def firewall_sound(context: Context) -> Iterator[Problem]:
             found.setdefault(key, []).append(server.host)
     for (variable, value, message, fix, severity), hosts in found.items():
         yield Problem(", ".join(hosts), variable, value, message, fix, severity)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# versions and secrets
+
+# (series, first and last patch release, severity, what is wrong with it, the release that mends it)
+_FAULTS = (
+    ("3.0", 0, 0, ERROR, "one packet of any client stops it (CVE-2025-40779)", "3.0.3"),
+    ("3.0", 1, 2, WARNING, "it can be stopped from the network (CVE-2025-11232, CVE-2026-3608)", "3.0.3"),
+    ("2.6", 0, 2, WARNING, "whoever reaches its API can write files as Kea (CVE-2025-32801 to 32803)", "2.6.3"),
+)
+_EITHER = (INVENTORY, HOSTS)
+# Debian and Ubuntu ship these without a cure. Whoever cannot talk to the ports can do nothing.
+_UNCURED = {"2.2": 99, "2.4": 99, "2.6": 4}
+
+
+@register("P28", ERROR, "Kea has no fault by which the network can stop it.", True, warns=True, looks_at=_EITHER)
+def kea_without_faults(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    for server in pair.servers:
+        series, patch = _release(server)
+        variable = "kea_version" if server.version_source == "variable" else ""
+        for bad, first, last, severity, what, cure in _FAULTS:
+            if series == bad and first <= patch <= last:
+                message = f"Kea {server.kea_version} of {server.host} has a known fault: {what}"
+                fix = f"Upgrade to {cure} or later"
+                yield Problem(server.host, variable, server.kea_version, message, fix, severity)
+        open_to_all = not pair.tls and pair.settings["kea_firewall"] == _firewall.NONE
+        if open_to_all and 0 <= patch <= _UNCURED.get(series, -1):
+            port = pair.settings["kea_ha_port"]
+            message = f"whoever on the network reaches the port {port} can stop it (CVE-2026-3608)"
+            fix = "Set kea_firewall: nftables, which admits the partner only; or kea_tls_enabled: true"
+            yield Problem(server.host, variable, server.kea_version, message, fix, INFO)
+
+
+def _release(server: Server) -> tuple[str, int]:
+    """Return series and number of the patch release; -1 where the version was only assumed, or is not said so far."""
+    parts = (server.kea_version or "").split(".")
+    known = server.version_source in ("installed", "candidate", "variable") and server.dialect is not None
+    return ".".join(parts[:2]), int(parts[2]) if known and len(parts) > 2 else -1
+
+
+@register("P42", WARNING, "Secrets are encrypted, or can be read by their owner alone.", looks_at=(CONTROLLER,))
+def secrets_kept(context: Context) -> Iterator[Problem]:
+    places: dict[tuple[str, str, bool], list[str]] = {}
+    for item in context.pair.exposures:
+        places.setdefault((item.variable, item.place, item.readable), []).append(item.host)
+    for (variable, place, readable), hosts in places.items():
+        message = f"it stands in clear text in {place}{', which others can read' if readable else ''}"
+        if variable.endswith("_file"):
+            message = f"others can read {place}, and whoever has the key can command the servers"
+        fix = f"chmod 600 {place}; or encrypt it with ansible-vault"
+        yield Problem(", ".join(hosts), variable, None, message, fix, "" if readable else INFO)

@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from ._checks_pair import concerns_peers, difference_problem
-from ._options import addresses_of, ipv4_text
+from ._compare import compare
+from ._options import ipv4_text
 from ._registry import ERROR, WARNING, Context, Problem, doubles, register
 
 if TYPE_CHECKING:
     from ._model import Server, Subnet
 
 
-@register("P18", ERROR, "A subnet is written without host bits.")
+@register("P18", ERROR, "A subnet is written without host bits.", stork=["canonical_prefix"])
 def canonical_prefix(context: Context) -> Iterator[Problem]:
     for label, _server, subnets in context.subnet_sets():
         for subnet in subnets:
@@ -29,7 +31,7 @@ def canonical_prefix(context: Context) -> Iterator[Problem]:
                 )
 
 
-@register("P19", ERROR, "No two subnets overlap.")
+@register("P19", ERROR, "No two subnets overlap.", stork=["overlapping_subnet"])
 def subnets_apart(context: Context) -> Iterator[Problem]:
     for label, _server, subnets in context.subnet_sets():
         # Networks nest or are apart: in this order an overlap is always with the widest one still open.
@@ -45,6 +47,32 @@ def subnets_apart(context: Context) -> Iterator[Problem]:
                 )
             if widest is None or subnet.last > widest.last:
                 widest = subnet
+
+
+_NO_CLIENTS = tuple(
+    (ipaddress.IPv4Network(network), what)
+    for network, what in (
+        ("0.0.0.0/8", "no addresses of machines"),
+        ("127.0.0.0/8", "loopback addresses"),
+        ("169.254.0.0/16", "addresses that clients give themselves"),
+        ("224.0.0.0/3", "multicast and reserved addresses"),
+    )
+)
+_WIDEST = 8
+
+
+@register("V46", ERROR, "A subnet is one that clients can be in.", ignorable=True, warns=True)
+def subnets_for_clients(context: Context) -> Iterator[Problem]:
+    for label, _server, subnets in context.subnet_sets():
+        for subnet in subnets:
+            example = "Write for example 192.168.1.0/24"
+            if subnet.network.prefixlen < _WIDEST:
+                message = f"the subnet holds {subnet.last - subnet.first + 1} addresses; is the prefix length right?"
+                yield Problem(label, subnet.path + ".subnet", subnet.text, message, example, WARNING)
+                continue
+            what = next((what for network, what in _NO_CLIENTS if subnet.network.subnet_of(network)), "")
+            if what:
+                yield Problem(label, subnet.path + ".subnet", subnet.text, f"these are {what}", example)
 
 
 @register("P20", ERROR, "Every subnet has an id of its own that never changes.")
@@ -67,9 +95,19 @@ def same_subnets(context: Context) -> Iterator[Problem]:
     for difference in context.pair.differences:
         if not concerns_peers(difference.variable):
             yield difference_problem(difference)
+    for first, other in zip(context.pair.servers, context.pair.servers[1:]):
+        for difference in compare(_extra_of(first), _extra_of(other), same_version=True):
+            message = f"both hosts need the same: {difference.text(first.host, other.host)}"
+            variable, fix = f"kea_dhcp4_extra.{difference.path}", "Set it once, in the group_vars of the pair"
+            yield Problem(f"{first.host}, {other.host}", variable, None, message, fix)
 
 
-@register("P22", ERROR, "Every subnet can give out an address.", ignorable=True)
+def _extra_of(server: Server) -> dict[str, Any]:
+    """Return a host's own keys, with its reservations of no subnet."""
+    return {**server.dhcp4_extra, "reservations": [entry.body for entry in server.reservations]}
+
+
+@register("P22", ERROR, "Every subnet can give out an address.", ignorable=True, stork=["dispensable_subnet"])
 def subnets_serve(context: Context) -> Iterator[Problem]:
     for label, _server, subnets in context.subnet_sets():
         for subnet in subnets:
@@ -94,8 +132,9 @@ def _example_pool(subnet: Subnet) -> str:
 
 
 def _taken(context: Context, server: Server, subnet: Subnet) -> list[tuple[int, str]]:
-    """Return the addresses inside a subnet that belong to servers or routers: (number, whose)."""
+    """Return the addresses inside a subnet that belong to servers, routers or relays: (number, whose)."""
     taken = [(number, "router") for number in subnet.routers or server.routers]
+    taken += [(int(ipaddress.IPv4Address(relay)), "relay") for relay in subnet.relays]
     taken += [(other.address_number, other.host) for other in context.pair.servers if other.address_number is not None]
     return [(number, owner) for number, owner in taken if subnet.first <= number <= subnet.last]
 
@@ -137,7 +176,7 @@ def _pool_problem(subnet: Subnet, pool: Any, taken: Sequence[tuple[int, str]]) -
 
 
 def _owner(owner: str) -> str:
-    return "the router" if owner == "router" else owner
+    return f"the {owner}" if owner in ("router", "relay") else owner
 
 
 def _pool_overlaps(label: str, subnet: Subnet) -> Iterator[Problem]:
@@ -163,6 +202,9 @@ def reservations_valid(context: Context) -> Iterator[Problem]:
         for subnet in subnets:
             if subnet.reservations:
                 yield from _reservation_problems(label, server, subnet, dict(reversed(_taken(context, server, subnet))))
+        for first, second in doubles(server.reservations, lambda entry: (entry.kind, entry.identifier)):
+            message = f"duplicate reservation: kea_dhcp4_extra{first.path} has the same {first.kind}"
+            yield Problem(label, f"kea_dhcp4_extra{second.path}", second.identifier, message, "Keep one of them")
 
 
 def _reservation_problems(label: str, server: Server, subnet: Subnet, taken: dict[int, str]) -> Iterator[Problem]:
@@ -226,7 +268,13 @@ def _reservation_problems(label: str, server: Server, subnet: Subnet, taken: dic
             )
 
 
-@register("P25", ERROR, "A pool has room beside the reservations in it.", ignorable=True)
+@register(
+    "P25",
+    ERROR,
+    "A pool has room beside the reservations in it.",
+    ignorable=True,
+    stork=["address_pools_exhausted_by_reservations"],
+)
 def pools_not_exhausted(context: Context) -> Iterator[Problem]:
     for label, _server, subnets in context.subnet_sets():
         for subnet in subnets:
@@ -244,11 +292,33 @@ def pools_not_exhausted(context: Context) -> Iterator[Problem]:
                     )
 
 
-@register("V12", WARNING, "A router is inside the subnet it serves.", ignorable=True)
+_NO_MACS = {
+    "00:00:00:00:00:00": "no client has this MAC address",
+    "ff:ff:ff:ff:ff:ff": "this MAC address means everybody",
+}
+
+
+@register("V47", WARNING, "A reservation is for the MAC address of one machine.")
+def macs_of_machines(context: Context) -> Iterator[Problem]:
+    for label, server in context.subnet_owners():
+        for path, entries in server.every_reservation():
+            for entry in entries:
+                if entry.identifier in _NO_MACS and entry.kind == "hw-address":
+                    fix = "Write what is printed on the machine, or what `ip link` shows on it"
+                    variable = f"{path}{entry.path}.hw_address"
+                    yield Problem(label, variable, entry.identifier, _NO_MACS[entry.identifier], fix)
+
+
+@register("V12", WARNING, "A router is inside the subnet it serves, and an address of a machine.")
 def routers_inside(context: Context) -> Iterator[Problem]:
     for label, _server, subnets in context.subnet_sets():
         for subnet in subnets:
-            for number in addresses_of(subnet.options, "routers"):
+            for number in subnet.routers:
+                if subnet.first + 1 < subnet.last and number in (subnet.first, subnet.last):
+                    word = "network" if number == subnet.first else "broadcast"
+                    message = f"it is the {word} address of {subnet.network}, so no router has it"
+                    fix = f"Write for example {ipv4_text(subnet.first + 1)}"
+                    yield Problem(label, subnet.path + ".option_data.routers", ipv4_text(number), message, fix)
                 if not subnet.first <= number <= subnet.last:
                     yield Problem(
                         label,

@@ -4,17 +4,29 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
-from ._registry import ERROR, WARNING, Context, Problem, register
+from ._registry import ERROR, WARNING, Context, Problem, key_path, register
+
+if TYPE_CHECKING:
+    from ._model import Server
 
 
-@register("P15", ERROR, "The partner may be silent for several heartbeats before it counts as lost.")
+# What is shorter was meant in seconds. P15 knows the longest max-response-delay.
+_SENSIBLE_MS = {
+    "kea_ha_heartbeat_delay": (500, 60000),
+    "kea_ha_max_ack_delay": (1000, 64000),
+    "kea_ha_max_response_delay": (1000, 4294967295),
+    "kea_ha_sync_timeout": (1000, 3600000),
+}
+
+
+@register("P15", ERROR, "The partner may be silent for several heartbeats before it counts as lost.", warns=True)
 def response_after_heartbeats(context: Context) -> Iterator[Problem]:
     pair = context.pair
     heartbeat = pair.settings["kea_ha_heartbeat_delay"]
     response = pair.settings["kea_ha_max_response_delay"]
-    if response < 3 * heartbeat:
+    if response < 3 * heartbeat and response >= _SENSIBLE_MS["kea_ha_max_response_delay"][0]:
         yield Problem(
             context.label,
             "kea_ha_max_response_delay",
@@ -39,9 +51,6 @@ def response_after_heartbeats(context: Context) -> Iterator[Problem]:
                 )
 
 
-_SENSIBLE_MS = {"kea_ha_heartbeat_delay": (500, 60000), "kea_ha_max_ack_delay": (1000, 64000)}
-
-
 @register("P16", ERROR, "HA delays are milliseconds, not seconds.")
 def delays_are_milliseconds(context: Context) -> Iterator[Problem]:
     for name, (low, high) in _SENSIBLE_MS.items():
@@ -64,6 +73,9 @@ def delays_are_milliseconds(context: Context) -> Iterator[Problem]:
             )
 
 
+_MANY_CLIENTS = 100
+
+
 @register("P17", WARNING, "The standby can take over, and only when the partner is really gone.", ignorable=True)
 def takeover_possible(context: Context) -> Iterator[Problem]:
     unacked = context.pair.settings["kea_ha_max_unacked_clients"]
@@ -74,6 +86,12 @@ def takeover_possible(context: Context) -> Iterator[Problem]:
             0,
             "both servers would answer if only the link between them failed",
             "Set it to a small number of clients, for example 5",
+        )
+        return
+    if unacked > _MANY_CLIENTS:
+        message = f"take-over waits for {unacked + 1} unserved clients; most networks never have so many at once"
+        yield Problem(
+            context.label, "kea_ha_max_unacked_clients", unacked, message, "Set a smaller number, for example 5"
         )
         return
     for _label, _server, subnets in context.subnet_sets():
@@ -89,7 +107,11 @@ def takeover_possible(context: Context) -> Iterator[Problem]:
             )
 
 
-@register("V11", ERROR, "A client renews, then rebinds, then its lease ends.")
+# Beyond it the two servers' clocks would end HA (Kea's own limit), in ms.
+_CLOCK_LIMIT = 60000
+
+
+@register("V11", ERROR, "A client renews, then rebinds, then its lease ends, everywhere.", warns=True)
 def lifetimes_in_order(context: Context) -> Iterator[Problem]:
     settings = context.pair.settings
     renew, rebind, valid = (settings["kea_" + name] for name in ("renew_timer", "rebind_timer", "valid_lifetime"))
@@ -107,12 +129,83 @@ def lifetimes_in_order(context: Context) -> Iterator[Problem]:
                 f" and kea_rebind_timer: {max(2, valid * 3 // 4)}",
             )
     response = settings["kea_ha_max_response_delay"]
-    if valid * 1000 < 2 * response:
+    needed = 2 * response + _CLOCK_LIMIT
+    if valid * 1000 < needed:
         yield Problem(
             context.label,
             "kea_valid_lifetime",
             valid,
-            f"leases could end while the partner's failure is still being detected ({response} ms)",
-            f"Set at least {-(-2 * response // 1000)}",
+            f"leases could end while the partner's failure is still being detected (twice {response} ms, and"
+            f" {_CLOCK_LIMIT} ms for clocks that differ)",
+            f"Set at least {-(-needed // 1000)}",
             WARNING,
         )
+    for label, server in context.subnet_owners():
+        for path, values in _own_lifetimes(server, settings):
+            yield from _order_problems(label, path, values)
+
+
+_BOUNDS = ("min-valid-lifetime", "max-valid-lifetime")
+_LIFETIMES = ("renew-timer", "rebind-timer", "valid-lifetime", *_BOUNDS)
+# Each must not be larger than the other; of the timers, smaller.
+_ORDER = (
+    ("renew-timer", "rebind-timer", True),
+    ("rebind-timer", "valid-lifetime", True),
+    ("min-valid-lifetime", "valid-lifetime", False),
+    ("valid-lifetime", "max-valid-lifetime", False),
+    ("min-valid-lifetime", "max-valid-lifetime", False),
+)
+
+
+def _own_lifetimes(server: Server, settings: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path, what stands there) of each place that has lifetimes of its own.
+
+    What is inherited does not count: Kea leaves out a timer that does not fit, and the client takes half of the lease.
+    """
+    bounds = {name: server.dhcp4_extra[name] for name in _BOUNDS if name in server.dhcp4_extra}
+    if bounds:
+        yield "kea_dhcp4_extra", {**bounds, "valid-lifetime": settings["kea_valid_lifetime"]}
+    places = [*server.networks, *(subnet for subnet in server.every_subnet if subnet.rest)]
+    for place in places:
+        yield place.path, {name: place.rest[name] for name in _LIFETIMES if name in place.rest}
+
+
+def _order_problems(label: str, path: str, values: dict[str, Any]) -> Iterator[Problem]:
+    for name, limit, strictly in _ORDER:
+        value, most = values.get(name), values.get(limit)
+        if type(value) is int and type(most) is int and value > most - strictly:
+            message = f"it must be {'smaller than' if strictly else 'at most'} {limit}, which is {most} here"
+            yield Problem(label, key_path(path, name), value, message, f"Set for example {max(1, most // 2)}")
+
+
+_SHORTEST, _LONGEST = 60, 31536000
+
+
+@register("V40", WARNING, "A lease is valid for a minute or more, and for a year or less.")
+def lifetimes_are_seconds(context: Context) -> Iterator[Problem]:
+    found = [(context.label, "kea_valid_lifetime", context.pair.settings["kea_valid_lifetime"])]
+    for label, server in context.subnet_owners():
+        places = [("kea_dhcp4_extra", server.dhcp4_extra), *((one.path, one.rest) for one in server.networks)]
+        places += [(subnet.path, subnet.rest) for subnet in server.every_subnet if subnet.rest]
+        found += [(label, key_path(path, name), body.get(name)) for path, body in places for name in _LIFETIMES[2:]]
+    for label, path, value in found:
+        if type(value) is int and value < _SHORTEST:
+            message = (
+                f"{value} s is so short that clients ask all the time, and lose their addresses when a server restarts"
+            )
+            yield Problem(label, path, value, message, "Set for example 3600; the unit is s")
+        elif type(value) is int and value > _LONGEST:
+            message = f"{value} s is {value // 86400} days: addresses of clients that are gone do not come back"
+            guess = value // 1000 if value % 1000 == 0 and value // 1000 <= _LONGEST else 43200
+            yield Problem(label, path, value, message, f"Did you mean {guess}? The unit is s")
+
+
+@register("V41", WARNING, "A client counts as unserved sooner than the partner as lost.")
+def ack_before_response(context: Context) -> Iterator[Problem]:
+    settings = context.pair.settings
+    ack, response = settings["kea_ha_max_ack_delay"], settings["kea_ha_max_response_delay"]
+    if ack >= response >= _SENSIBLE_MS["kea_ha_max_response_delay"][0]:
+        message = (
+            f"it is not less than kea_ha_max_response_delay, which is {response} ms, so take-over waits for no reason"
+        )
+        yield Problem(context.label, "kea_ha_max_ack_delay", ack, message, f"Set for example {response // 10}")

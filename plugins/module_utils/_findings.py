@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 from . import (  # noqa: F401 (they register the checks)
     _checks_hosts,
     _checks_keys,
+    _checks_options,
     _checks_pair,
+    _checks_pairs,
     _checks_security,
     _checks_subnets,
     _checks_timers,

@@ -108,8 +108,6 @@ def _parse(names: str) -> dict[str, Known]:
 
 
 KEYS: dict[str, dict[str, Known]] = {scope: _parse(names) for scope, names in _SCOPES.items()}
-# Nothing has to be asked about an entry that has no others.
-HARMLESS_IN_RESERVATIONS = frozenset(["hw-address", "client-id", "duid", "circuit-id", "ip-address", "hostname"])
 
 
 class Trouble(NamedTuple):

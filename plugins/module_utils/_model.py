@@ -49,7 +49,7 @@ class RawHost:
 
     name: str
     vars: dict[str, Any]
-    """Every kea_* variable, ansible_host and ansible_port."""
+    """Every kea_* variable, and CONNECTION_VARIABLES."""
     facts: dict[str, Any] | None = None
     """None when the host was not asked."""
     broken: frozenset[str] = frozenset()
@@ -88,6 +88,14 @@ class Reservation(NamedTuple):
         return f".reservations[{self.index}]"
 
 
+_ORDINARY = frozenset(["hw-address", "client-id", "duid", "circuit-id", "flex-id", "ip-address", "hostname"])
+
+
+def is_special(entry: Reservation) -> bool:
+    """Tell whether a reservation holds more than client, address and name."""
+    return not entry.body.keys() <= _ORDINARY
+
+
 @dataclass
 class SharedNetwork:
     """Subnets on one link, out of ``kea_dhcp4_extra``."""
@@ -120,6 +128,8 @@ class Subnet:
     pools: list[Pool] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
     reservations: list[Reservation] = field(default_factory=list)
+    special: list[Reservation] = field(default_factory=list)
+    """Those of the reservations that hold more than client, address and name."""
     rest: dict[str, Any] = field(default_factory=dict)
     """Any other key of Kea's."""
     routers: list[int] = field(default_factory=list)
@@ -171,6 +181,8 @@ class Server:
     platform: Platform | None
     settings: dict[str, Any]
     ssh_port: int
+    reached_at: tuple[str, ...]
+    """How Ansible reaches the host: ansible_host, and what else it is told of the connection."""
     broken: frozenset[str]
     """Variables that could not be evaluated: reported already."""
     certificates: Certificates | None = None
@@ -180,6 +192,13 @@ class Server:
     def every_subnet(self) -> list[Subnet]:
         """All subnets, those in shared networks last."""
         return [*self.subnets, *(subnet for network in self.networks for subnet in network.subnets)]
+
+    def every_reservation(self) -> Iterator[tuple[str, list[Reservation]]]:
+        """Yield (path, reservations) of each place that has some."""
+        yield "kea_dhcp4_extra", self.reservations
+        for subnet in self.every_subnet:
+            if subnet.reservations:
+                yield subnet.path, subnet.reservations
 
     @property
     def address_number(self) -> int | None:
@@ -207,6 +226,16 @@ class Difference:
     secret: bool
 
 
+class Exposure(NamedTuple):
+    """A secret that stands in clear text in a file on the controller."""
+
+    host: str
+    variable: str
+    place: str
+    readable: bool
+    """Others than the owner of the file can read it."""
+
+
 @dataclass
 class Pair:
     """Two active servers, and backups if there are any: primary first."""
@@ -220,6 +249,8 @@ class Pair:
     tls: bool
     """Everything that talks to the servers is encrypted, and shows a certificate."""
     differences: list[Difference]
+    exposures: tuple[Exposure, ...] = ()
+    """Secrets that others can read on the controller, added by who can look there."""
 
     @property
     def mode(self) -> str:
@@ -443,6 +474,10 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
             "Set for example kea_ha_address: 192.168.1.2",
         )
     return None, "nowhere"
+
+
+# What tells two machines with the same ansible_host apart.
+CONNECTION_VARIABLES = ("ansible_host", "ansible_port", "ansible_connection", "ansible_ssh_common_args")
 
 
 def _ssh_port(raw: RawHost) -> int:
@@ -883,6 +918,7 @@ class _SubnetReader:
         reservations = keys.pop("reservations", None)
         subnet.raw_reservations = len(reservations) if isinstance(reservations, list) else 0
         subnet.reservations = self.reservations(path, reservations)
+        subnet.special = [entry for entry in subnet.reservations if is_special(entry)]
         subnet.rest = _kebab(keys)
 
     def reservations(self, path: str, raw: Any) -> list[Reservation]:
@@ -1133,6 +1169,7 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
         platform=_read_platform(raw, reader),
         settings=settings,
         ssh_port=_ssh_port(raw),
+        reached_at=tuple(str(raw.vars.get(name, "")) for name in CONNECTION_VARIABLES),
         broken=raw.broken,
     )
 
@@ -1161,6 +1198,11 @@ def _subnet_differences(first: Server, other: Server) -> Iterator[Difference]:
         if len(mine) != len(theirs) or (variable != "kea_subnets" and mine != theirs):
             yield Difference(variable, hosts, _only_different(mine, theirs), False)
             return
+    for mine, theirs in zip(first.networks, other.networks):
+        for key, value in (("relay", mine.relays), ("option_data", mine.options), ("other keys", mine.rest)):
+            there = {"relay": theirs.relays, "option_data": theirs.options}.get(key, theirs.rest)
+            if value != there:
+                yield Difference(f"{mine.path}.{key}", hosts, _only_different(value, there), False)
     for mine, theirs in zip(first.every_subnet, other.every_subnet):
         left, right = _subnet_parts(mine), _subnet_parts(theirs)
         for key, value in left.items():

@@ -89,6 +89,11 @@ def short(value: Any) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
 
 
+def key_path(path: str, key: str) -> str:
+    """Return where a key of Kea's stands, as users write it: with _ in kea_subnets, with - in what is Kea's own."""
+    return f"{path}.{key.replace('-', '_') if path.startswith('kea_subnets') else key}"
+
+
 class Problem(NamedTuple):
     """What a check yields; id and severity are the check's unless given."""
 

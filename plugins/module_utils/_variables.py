@@ -102,6 +102,14 @@ VARIABLES: tuple[Variable, ...] = (
     # the pair
     Variable("kea_pair", "str", "kea", "Inventory group whose members form the pair.", "kea"),
     Variable(
+        "kea_segment",
+        "str",
+        None,
+        "Name of the network that the pair is in, any word. Pairs of one segment must have different addresses, and"
+        " subnets that do not overlap; where it is not said, this is not checked. Nothing else depends on it.",
+        "headquarters",
+    ),
+    Variable(
         "kea_ha_address",
         "str",
         None,

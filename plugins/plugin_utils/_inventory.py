@@ -23,11 +23,9 @@ from ansible_collections.keaops.kea.plugins.module_utils._findings import (
     merge_hosts,
     worst_first,
 )
-from ansible_collections.keaops.kea.plugins.module_utils._model import Pair, RawHost, build_pair
+from ansible_collections.keaops.kea.plugins.module_utils._model import CONNECTION_VARIABLES, Pair, RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
 
-# How Ansible reaches a host.
-_CONNECTION = ("ansible_host", "ansible_port")
 _MISSING = object()
 _ERROR_LENGTH = 300
 # Vaulted strings of ansible-core 2.18 and of later ones: decrypted when they are made text.
@@ -275,7 +273,7 @@ def _raw_host(name: str, hostvars: Mapping[str, Any], offline: bool) -> tuple[Ra
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     broken = set()
-    for variable in [*_own_variables(host_vars), *_CONNECTION]:
+    for variable in [*_own_variables(host_vars), *CONNECTION_VARIABLES]:
         try:
             value = _read(host_vars, variable)
         except _Unreadable as error:

@@ -177,7 +177,7 @@ def hosts(inventory, version, **more):
 def rendered(inventory, host, daemon, version, **more):
     """Return a configuration as an inventory gives it; preflight must have nothing to say."""
     pair, known = build_pair("kea", hosts(inventory, version, **more))
-    assert check(pair, known) == []
+    assert [item for item in check(pair, known) if item.severity != "info"] == []
     return RENDERERS[daemon](pair, pair.server(host), dialect_for(version), offline_platform())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost, build_pair
-from mistakes import interfaces, live
+from mistakes import interfaces, live, loud
 from pairs import SUBNET, facts, kea_info, raw_hosts
 
 
@@ -82,7 +82,7 @@ def test_port_not_in_use(change):
 def test_unreachable_host():
     hosts = raw_hosts(facts1=facts("192.168.1.2"))
     pair, known = build_pair("kea", hosts)
-    found = _findings.check(pair, known, live=True)
+    found = loud(_findings.check(pair, known, live=True))
     assert [(item.id, item.host) for item in found] == [("V13", "dhcp2")]
     assert "dhcp2" in found[0].fix
 
