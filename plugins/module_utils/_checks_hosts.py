@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from ._options import ipv4_text
 from ._plan import breaking_changes
-from ._registry import ERROR, WARNING, Context, Problem, register
+from ._registry import ERROR, HOSTS, INVENTORY, WARNING, Context, Problem, register
 
 if TYPE_CHECKING:
-    from ._model import Pair, Server
+    from ._model import Pair, Server, Subnet
 
 
 @register("P07", ERROR, "The address a partner is told is on an interface of that host.", facts=True)
@@ -51,11 +51,17 @@ def _interface_name(text: str) -> str:
     return text.split("/")[0]
 
 
-@register("P26", ERROR, "The interfaces served exist on each host, are up and have an IPv4 address.", ignorable=True)
+@register(
+    "P26",
+    ERROR,
+    "The interfaces served exist on each host, are up and have an IPv4 address.",
+    ignorable=True,
+    looks_at=(INVENTORY, HOSTS),
+)
 def interfaces_usable(context: Context) -> Iterator[Problem]:
     for server in context.pair.servers:
         served = {_interface_name(name) for name in server.interfaces}
-        for subnet in server.subnets:
+        for subnet in server.every_subnet:
             if served and subnet.interface and subnet.interface not in served and "*" not in served:
                 yield Problem(
                     server.host,
@@ -90,7 +96,7 @@ def _interface_problem(host: str, name: str, state: dict[str, Any] | None) -> st
 
 
 @register(
-    "P27", ERROR, "Every subnet is local to a served interface of each host, or relayed.", ignorable=True, facts=True
+    "P27", ERROR, "Every subnet is local to a served interface of each host, or relayed.", True, facts=True, warns=True
 )
 def subnets_reachable(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
@@ -99,8 +105,10 @@ def subnets_reachable(context: Context) -> Iterator[Problem]:
             continue
         local = _local_addresses(server, known)
         numbers = sorted(number for _name, number in local)
-        for subnet in server.subnets:
-            if subnet.relayed or bisect_right(numbers, subnet.last) > bisect_left(numbers, subnet.first):
+        linked = {id(subnet.shared) for subnet in server.every_subnet if _is_local(subnet, numbers)}
+        for subnet in server.every_subnet:
+            # One local subnet is enough for all of a shared network.
+            if subnet.relayed or _is_local(subnet, numbers) or (subnet.shared and id(subnet.shared) in linked):
                 continue
             yield Problem(
                 server.host,
@@ -112,6 +120,10 @@ def subnets_reachable(context: Context) -> Iterator[Problem]:
                 # Kea still serves it by the interface's name; odd, but it works.
                 WARNING if subnet.interface in known else "",
             )
+
+
+def _is_local(subnet: Subnet, numbers: Sequence[int]) -> bool:
+    return bisect_right(numbers, subnet.last) > bisect_left(numbers, subnet.first)
 
 
 def _local_addresses(server: Server, known: dict[str, Any]) -> list[tuple[str, int]]:
@@ -180,7 +192,7 @@ def _how_to_keep(pair: Pair, changes: Sequence[str]) -> str:
 def subnet_ids_are_kept(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         running = (((server.facts.get("kea") or {}).get("daemons") or {}).get("dhcp4") or {}).get("subnet_ids") or {}
-        for subnet in server.subnets:
+        for subnet in server.every_subnet:
             old = running.get(subnet.text)
             if subnet.id is not None and old is not None and old != subnet.id:
                 yield Problem(

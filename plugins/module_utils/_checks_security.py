@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Iterator
 
 from . import _firewall, _tls
-from ._plan import ports
-from ._registry import CONTROLLER, ERROR, HOSTS, INFO, INVENTORY, WARNING, Context, Problem, register, short
+from ._registry import ERROR, HOSTS, INFO, INVENTORY, WARNING, Context, Problem, register
 from ._render import api_of
 from ._variables import BY_NAME
 
@@ -78,7 +77,10 @@ def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
             "" if accepted else ERROR,
         )
     offering = [server for server in pair.servers if api_of(pair, server.dialect) != "none"]
-    if offering and not pair.settings["kea_api_auth"]:
+    if offering and pair.settings["kea_api_auth"]:
+        message = f"the password of the API crosses the network in clear text, to port {pair.api_port}"
+        yield Problem(context.label, "kea_tls_enabled", False, message, "Set kea_tls_enabled: true", INFO)
+    elif offering:
         refused = any(server.dialect is not None and not server.dialect.agent for server in offering)
         yield Problem(
             context.label,
@@ -92,76 +94,8 @@ def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
         )
 
 
-def _certificate_problems(context: Context, check_id: str) -> Iterator[Problem]:
-    for server in context.pair.servers:
-        for item in server.certificates.problems if server.certificates is not None else ():
-            if item.id == check_id:
-                yield Problem(server.host, item.variable, item.value, item.message, item.fix, item.severity)
-
-
-_CERTIFICATES = (CONTROLLER, HOSTS)
-
-
-@register(
-    "P35",
-    ERROR,
-    "Certificate, key and CA of each host can be read, fit together, and are valid.",
-    warns=True,
-    looks_at=_CERTIFICATES,
-)
-def certificates_usable(context: Context) -> Iterator[Problem]:
-    yield from _certificate_problems(context, "P35")
-
-
-@register("P36", WARNING, "A certificate names the address of its host.", looks_at=_CERTIFICATES)
-def certificates_name_hosts(context: Context) -> Iterator[Problem]:
-    yield from _certificate_problems(context, "P36")
-
-
-@register("V16", ERROR, "A certificate of the own CA ends after it is renewed, and before its CA ends.")
-def certificate_lifetimes(context: Context) -> Iterator[Problem]:
-    settings = context.pair.settings
-    if not context.pair.tls or settings["kea_tls_source"] != _tls.OWN_CA:
-        return
-    valid, before = settings["kea_tls_valid_days"], settings["kea_tls_renew_before"]
-    if before >= valid:
-        yield Problem(
-            context.label,
-            "kea_tls_renew_before",
-            before,
-            f"it is not less than kea_tls_valid_days, which is {valid} d, so every run would make new certificates",
-            f"Set for example {valid // 3}",
-        )
-    if valid > settings["kea_tls_ca_valid_days"]:
-        yield Problem(
-            context.label,
-            "kea_tls_ca_valid_days",
-            settings["kea_tls_ca_valid_days"],
-            f"the CA would end before its certificates, which are valid for {valid} d",
-            "Set for example 3650",
-        )
-
-
-@register("V17", ERROR, "The firewall admits the partner and the management, and leaves SSH alone.", warns=True)
-def firewall_sound(context: Context) -> Iterator[Problem]:
-    pair = context.pair
-    found: dict[tuple[Any, ...], list[str]] = {}
-    for server in pair.servers:
-        for item in _firewall.problems(
-            pair.settings["kea_firewall"],
-            ports(pair, server),
-            server.address,
-            pair.settings["kea_firewall_management"],
-            [server.ssh_port],
-        ):
-            key = (item.variable, short(item.value), item.message, item.fix, item.severity)
-            found.setdefault(key, []).append(server.host)
-    for (variable, value, message, fix, severity), hosts in found.items():
-        yield Problem(", ".join(hosts), variable, value, message, fix, severity)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
-# versions and secrets
+# versions
 
 # (series, first and last patch release, severity, what is wrong with it, the release that mends it)
 _FAULTS = (
@@ -198,16 +132,3 @@ def _release(server: Server) -> tuple[str, int]:
     parts = (server.kea_version or "").split(".")
     known = server.version_source in ("installed", "candidate", "variable") and server.dialect is not None
     return ".".join(parts[:2]), int(parts[2]) if known and len(parts) > 2 else -1
-
-
-@register("P42", WARNING, "Secrets are encrypted, or can be read by their owner alone.", looks_at=(CONTROLLER,))
-def secrets_kept(context: Context) -> Iterator[Problem]:
-    places: dict[tuple[str, str, bool], list[str]] = {}
-    for item in context.pair.exposures:
-        places.setdefault((item.variable, item.place, item.readable), []).append(item.host)
-    for (variable, place, readable), hosts in places.items():
-        message = f"it stands in clear text in {place}{', which others can read' if readable else ''}"
-        if variable.endswith("_file"):
-            message = f"others can read {place}, and whoever has the key can command the servers"
-        fix = f"chmod 600 {place}; or encrypt it with ansible-vault"
-        yield Problem(", ".join(hosts), variable, None, message, fix, "" if readable else INFO)

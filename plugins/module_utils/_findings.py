@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 from . import (  # noqa: F401 (they register the checks)
+    _checks_files,
     _checks_hosts,
     _checks_keys,
     _checks_options,
@@ -42,6 +43,7 @@ from ._registry import (
 )
 
 if TYPE_CHECKING:
+    from ._checks_files import Sources
     from ._model import Pair
 
 _REPORT_LIMIT = 50
@@ -53,7 +55,6 @@ def check(
     known: Sequence[Finding] = (),
     in_play: Iterable[str] | None = None,
     live: bool = False,
-    controller: bool = False,
 ) -> list[Finding]:
     """Run every check over a pair.
 
@@ -61,7 +62,6 @@ def check(
         known: what building the model found; returned among the rest.
         in_play: hosts of this run; None: do not ask for both hosts of the pair.
         live: the hosts have been asked, so a host without facts is an error.
-        controller: files on the controller were looked at.
 
     Returns:
         All findings, worst first.
@@ -69,23 +69,28 @@ def check(
     context = Context(pair, None if in_play is None else frozenset(in_play), live)
     findings = list(known)
     for entry in sorted(CHECKS, key=lambda entry: entry.id):
-        if PAIRS not in entry.looks_at:
+        if entry.looks_at not in _OF_THE_RUN:
             findings += [_finding(entry, problem) for problem in entry.function(context)]
-    looked_at = {INVENTORY, *((HOSTS, RUNNING) if live else ()), *((CONTROLLER,) if controller else ())}
+    looked_at = {INVENTORY, *((HOSTS, RUNNING, CONTROLLER) if live else ())}
     return worst_first(_ignore(context.label, findings, pair.settings.get(_IGNORE) or {}, looked_at))
 
 
-def check_pairs(pairs: Sequence[Pair]) -> list[Finding]:
-    """Run the checks that compare pairs with each other. What one of those it names accepts is accepted."""
-    findings = [
-        _finding(entry, problem) for entry in CHECKS if PAIRS in entry.looks_at for problem in entry.function(pairs)
-    ]
+# What is looked at once in a run, not once for each pair.
+_OF_THE_RUN = ((PAIRS,), (CONTROLLER,))
+
+
+def check_run(pairs: Sequence[Pair], sources: Sources | None = None) -> list[Finding]:
+    """Run the checks that look at all pairs, and at the files of the inventory. What a pair accepts is accepted."""
+    findings = []
+    for entry in CHECKS:
+        if entry.looks_at == (PAIRS,):
+            findings += [_finding(entry, problem) for problem in entry.function(pairs)]
+        elif entry.looks_at == (CONTROLLER,) and sources is not None:
+            findings += [_finding(entry, problem) for problem in entry.function(sources)]
     accepted: dict[str, str] = {}
     for pair in pairs if findings else ():
         accepted.update(pair.settings.get(_IGNORE) or {})
-    return [
-        _accept(item, accepted[item.id]) if item.id in accepted and _is_judgement(item) else item for item in findings
-    ]
+    return [_accept(item, accepted[item.id]) if _is_accepted(item, accepted) else item for item in findings]
 
 
 def _finding(entry: Check, problem: Problem) -> Finding:
@@ -109,6 +114,10 @@ def _is_judgement(item: Finding) -> bool:
     if item.severity != ERROR:
         return item.severity == WARNING
     return any(entry.ignorable and entry.severity == ERROR for entry in CHECKS if entry.id == item.id)
+
+
+def _is_accepted(item: Finding, ignored: Mapping[str, str]) -> bool:
+    return item.id in ignored and _is_judgement(item)
 
 
 def _accept(item: Finding, reason: str) -> Finding:
@@ -148,7 +157,7 @@ def _about_ignored(label: str, check_id: str, looked_at: set, used: bool) -> Ite
             f" It says: {what.rstrip('.')}"
         )
         yield Finding("V32", ERROR, label, variable, check_id, message, "Remove it, and mend what it reports")
-    elif not used and all(looked_at.issuperset(entry.looks_at) for entry in rules):
+    elif not used and all(looked_at.issuperset(e.looks_at) and e.looks_at not in _OF_THE_RUN for e in rules):
         yield Finding("V32", INFO, label, variable, check_id, "it turns nothing off here", "Remove it")
 
 
@@ -197,7 +206,7 @@ __all__ = [
     "WARNING",
     "Finding",
     "check",
-    "check_pairs",
+    "check_run",
     "counts",
     "counts_line",
     "has_errors",

@@ -226,16 +226,6 @@ class Difference:
     secret: bool
 
 
-class Exposure(NamedTuple):
-    """A secret that stands in clear text in a file on the controller."""
-
-    host: str
-    variable: str
-    place: str
-    readable: bool
-    """Others than the owner of the file can read it."""
-
-
 @dataclass
 class Pair:
     """Two active servers, and backups if there are any: primary first."""
@@ -249,8 +239,6 @@ class Pair:
     tls: bool
     """Everything that talks to the servers is encrypted, and shows a certificate."""
     differences: list[Difference]
-    exposures: tuple[Exposure, ...] = ()
-    """Secrets that others can read on the controller, added by who can look there."""
 
     @property
     def mode(self) -> str:

@@ -39,6 +39,35 @@ INPUT_RULES: dict[str, str] = {
 }
 
 
+# What other tools, or Kea's manual, say must hold, and what no inventory of ours can break: the collection writes it.
+BY_CONSTRUCTION: dict[str, str] = {
+    "P12": "The server opens no listener of its own on the Control Agent's port: with the transport `control_agent` its"
+    " threads are off, and `multi-threading` in the extra variables is refused (V08).",
+    "P14": "The Control Agent and the server mean the same socket: both configurations are written from one path, and"
+    " `control-socket`, `control-sockets` in the extra variables are refused (V08).",
+    "P45": "The parameters of HA that a pair does not survive (`auto-failover`, `send-lease-updates`, `sync-leases`,"
+    " `wait-backup-ack`, `delayed-updates-limit`) keep Kea's defaults: a second HA hook is refused (P01).",
+}
+# The checkers of Stork's configuration review; most are covered by a check that names them.
+STORK: dict[str, str] = {
+    "lease_cmds_presence": "",
+    "host_cmds_presence": "",
+    "dispensable_shared_network": "",
+    "dispensable_subnet": "",
+    "out_of_pool_reservation": "from 100 such reservations on",
+    "overlapping_subnet": "",
+    "canonical_prefix": "",
+    "ha_mt_presence": "the threads of server and HA go together, as the collection writes them",
+    "ha_dedicated_ports": "",
+    "address_pools_exhausted_by_reservations": "",
+    "pd_pools_exhausted_by_reservations": "does not apply: DHCPv6 only",
+    "subnet_cmds_and_cb_mutual_exclusion": "",
+    "statistics_unavailable_due_to_number_overflow": "does not apply: IPv4 has too few addresses for it",
+    "agent_credentials_over_https": "",
+    "ca_control_sockets": "P14, by construction",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or worth knowing, in the inventory or on a host."""

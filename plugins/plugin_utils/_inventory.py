@@ -16,15 +16,18 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.release import __version__ as ansible_version
+from ansible_collections.keaops.kea.plugins.module_utils._checks_files import Sources
 from ansible_collections.keaops.kea.plugins.module_utils._findings import (
     ERROR,
     Finding,
     check,
+    check_run,
     merge_hosts,
     worst_first,
 )
 from ansible_collections.keaops.kea.plugins.module_utils._model import CONNECTION_VARIABLES, Pair, RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
+from ansible_collections.keaops.kea.plugins.plugin_utils import _sources
 
 _MISSING = object()
 _ERROR_LENGTH = 300
@@ -376,14 +379,16 @@ def examine(
     Args:
         hostvars: Ansible's variables of all hosts.
         groups: Ansible's groups.
-        hosts: one host, for its pair; or several, for all their pairs.
+        hosts: one host, for its pair; or several, for all their pairs, which are then compared with each other, and the
+            files of the inventory read.
         in_play: hosts of this run; None: do not ask for both hosts of a pair.
         offline: leave facts alone, and do not ask for them.
 
     Returns:
         The pairs, and all findings, worst first.
     """
-    hosts = [hosts] if isinstance(hosts, str) else list(hosts)
+    whole_run = not isinstance(hosts, str)
+    hosts = list(hosts) if whole_run else [hosts]
     members, unreadable = collect(hostvars, groups, hosts, offline)
     if not members and not unreadable:
         unreadable = [_no_pair(groups)]
@@ -394,7 +399,20 @@ def examine(
         certify(pair, hostvars, offline)
         pairs.append(pair)
         findings += check(pair, known, in_play, live=not offline)
+    if whole_run and pairs:
+        findings += check_run(pairs, _sources_of(hostvars[pairs[0].servers[0].host], pairs))
     return pairs, worst_first(findings)
+
+
+def _sources_of(host_vars: Mapping[str, Any], pairs: Sequence[Pair]) -> Sources:
+    """Return what the files of the inventory say, as they were written."""
+    try:
+        playbook_dir = _read(host_vars, "playbook_dir")
+    except _Unreadable:
+        playbook_dir = ""
+    sources = _sources.scan(_inventory_sources(host_vars), playbook_dir if isinstance(playbook_dir, str) else "")
+    _sources.note_keys(sources, pairs, _inventory_folder(host_vars))
+    return sources
 
 
 def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: list[RawHost]) -> None:

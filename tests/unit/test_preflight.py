@@ -199,6 +199,7 @@ def write_files(folder):
     (folder / "files").mkdir()
     for name, data in files.items():
         (folder / "files" / name).write_bytes(data)
+        (folder / "files" / name).chmod(0o600)
     return files
 
 
