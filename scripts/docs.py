@@ -79,6 +79,11 @@ def accepted(check: _registry.Check) -> str:
     return "warnings" if check.warns else "no"
 
 
+def check_row(check: _registry.Check) -> tuple[str, ...]:
+    """Return what the page says of a check."""
+    return check.id, severity(check), accepted(check), ", ".join(check.looks_at), check.what
+
+
 def stork_row(name: str, note: str) -> str:
     """Return what covers one of Stork's checkers."""
     ids = sorted({check.id for check in _findings.CHECKS if name in check.stork})
@@ -107,8 +112,8 @@ CHECKS_BY_CONSTRUCTION = """
 CHECKS_STORK = """
 ## Stork's checkers
 
-[Stork](https://gitlab.isc.org/isc-projects/stork) reviews the configuration that a server runs already. Here each of its
-checkers for Kea is covered before that.
+[Stork](https://gitlab.isc.org/isc-projects/stork) reviews the configuration that a server runs already. Here each of
+its checkers for Kea is covered before that.
 
 | Stork | here |
 | --- | --- |
@@ -118,8 +123,7 @@ checkers for Kea is covered before that.
 def checks_page() -> str:
     """Return docs/checks.md."""
     rows = [(rule, "error", "no", _registry.INVENTORY, what) for rule, what in _findings.INPUT_RULES.items()]
-    for check in _findings.CHECKS:
-        rows.append((check.id, severity(check), accepted(check), ", ".join(check.looks_at), check.what))
+    rows += [check_row(check) for check in _findings.CHECKS]
     return (
         CHECKS_HEAD
         + table(sorted(rows))

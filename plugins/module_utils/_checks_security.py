@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from . import _firewall, _tls
-from ._registry import ERROR, HOSTS, INFO, INVENTORY, WARNING, Context, Problem, register
+from ._plan import ports
+from ._registry import CONTROLLER, ERROR, HOSTS, INFO, INVENTORY, WARNING, Context, Problem, register, short
 from ._render import api_of
 from ._variables import BY_NAME
 
@@ -92,6 +93,78 @@ def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
             "Remove kea_api_auth: false",
             ERROR if refused else "",
         )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# certificates and firewall
+
+
+def _certificate_problems(context: Context, check_id: str) -> Iterator[Problem]:
+    for server in context.pair.servers:
+        for item in server.certificates.problems if server.certificates is not None else ():
+            if item.id == check_id:
+                yield Problem(server.host, item.variable, item.value, item.message, item.fix, item.severity)
+
+
+_CERTIFICATES = (CONTROLLER, HOSTS)
+
+
+@register(
+    "P35",
+    ERROR,
+    "Certificate, key and CA of each host can be read, fit together, and are valid.",
+    warns=True,
+    looks_at=_CERTIFICATES,
+)
+def certificates_usable(context: Context) -> Iterator[Problem]:
+    yield from _certificate_problems(context, "P35")
+
+
+@register("P36", WARNING, "A certificate names the address of its host.", looks_at=_CERTIFICATES)
+def certificates_name_hosts(context: Context) -> Iterator[Problem]:
+    yield from _certificate_problems(context, "P36")
+
+
+@register("V16", ERROR, "A certificate of the own CA ends after it is renewed, and before its CA ends.")
+def certificate_lifetimes(context: Context) -> Iterator[Problem]:
+    settings = context.pair.settings
+    if not context.pair.tls or settings["kea_tls_source"] != _tls.OWN_CA:
+        return
+    valid, before = settings["kea_tls_valid_days"], settings["kea_tls_renew_before"]
+    if before >= valid:
+        yield Problem(
+            context.label,
+            "kea_tls_renew_before",
+            before,
+            f"it is not less than kea_tls_valid_days, which is {valid} d, so every run would make new certificates",
+            f"Set for example {valid // 3}",
+        )
+    if valid > settings["kea_tls_ca_valid_days"]:
+        yield Problem(
+            context.label,
+            "kea_tls_ca_valid_days",
+            settings["kea_tls_ca_valid_days"],
+            f"the CA would end before its certificates, which are valid for {valid} d",
+            "Set for example 3650",
+        )
+
+
+@register("V17", ERROR, "The firewall admits the partner and the management, and leaves SSH alone.", warns=True)
+def firewall_sound(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for server in pair.servers:
+        for item in _firewall.problems(
+            pair.settings["kea_firewall"],
+            ports(pair, server),
+            server.address,
+            pair.settings["kea_firewall_management"],
+            [server.ssh_port],
+        ):
+            key = (item.variable, short(item.value), item.message, item.fix, item.severity)
+            found.setdefault(key, []).append(server.host)
+    for (variable, value, message, fix, severity), hosts in found.items():
+        yield Problem(", ".join(hosts), variable, value, message, fix, severity)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

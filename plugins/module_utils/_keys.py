@@ -65,7 +65,8 @@ _TYPES: dict[str, str] = {
     " reconnect-wait-time renew-timer service-sockets-max-retries service-sockets-retry-wait-time"
     " statistic-default-sample-age statistic-default-sample-count tcp-user-timeout valid-lifetime write-timeout code",
     "a number with a fraction": "adaptive-lease-time-threshold cache-threshold ddns-ttl-percent t1-percent t2-percent",
-    "text": "4o6-interface 4o6-interface-id 4o6-subnet allocator boot-file-name client-class comment"
+    "text": "4o6-interface 4o6-interface-id 4o6-subnet allocator boot-file-name cert-file cipher-list client-class"
+    " comment host key-file reservation-mode ssl-mode trust-anchor"
     " ddns-conflict-resolution-mode ddns-generated-prefix ddns-qualifying-suffix ddns-replace-client-name"
     " dhcp-socket-type encapsulate hostname hostname-char-replacement hostname-char-set library name on-fail"
     " outbound-interface password record-types server-hostname server-tag severity space template-test test type user",

@@ -26,7 +26,7 @@ from ._dialect import (
     platform_for,
 )
 from ._options import addresses_of, ipv4_number, ipv4_text, parse_options
-from ._registry import ERROR, Finding, merge_hosts, short
+from ._registry import ERROR, Finding, key_path, merge_hosts, short
 from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
     BY_NAME,
@@ -610,6 +610,7 @@ def _read_extra(
             extra[key] = _read_extra_list(path, key, value, reader)
         else:
             extra[str(key)] = value
+    _check_texts(reader, name, extra)
     return extra
 
 
@@ -632,6 +633,25 @@ def _read_extra_list(path: str, key: str, value: Any, reader: _Reader) -> list[d
 
 def _has_output(logger: dict[str, Any]) -> bool:
     return "output_options" in logger or "output-options" in logger
+
+
+# Free text of the user's, or an expression over several lines.
+_FREE_TEXT = ("comment", "user-context", "test", "template-test")
+
+
+def _check_texts(reader: _Reader, path: str, value: Any) -> None:
+    """Report every text, at any depth, that is not what it looks like."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _FREE_TEXT:
+                _check_texts(reader, key_path(path, str(key)), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_texts(reader, f"{path}[{index}]", item)
+    elif oddity(value) and _SECRET_NAME.search(path):
+        reader.wrong("V31", path, None, "the value holds a character that nobody sees", "Type it again")
+    elif oddity(value):
+        reader.wrong("V31", path, value, "the value is not what it looks like", f"Write '{tidy(value)}'")
 
 
 _SECRETS = {
@@ -908,6 +928,9 @@ class _SubnetReader:
         subnet.reservations = self.reservations(path, reservations)
         subnet.special = [entry for entry in subnet.reservations if is_special(entry)]
         subnet.rest = _kebab(keys)
+        for part in (subnet, *subnet.special):
+            body = subnet.rest if part is subnet else {**part.body, "option-data": None}
+            _check_texts(self.reader, path if part is subnet else path + part.path, body)
 
     def reservations(self, path: str, raw: Any) -> list[Reservation]:
         example = '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}'
@@ -977,6 +1000,11 @@ class _SubnetReader:
         options, troubles = parse_options(value, self.custom)
         for trouble in troubles:
             self.reader.wrong("V07", path + trouble.path, trouble.value, trouble.message, trouble.fix)
+        for option in options:
+            data = option.get("data")
+            if oddity(data):
+                where = f"{path}.{option.get('name', option.get('code'))}"
+                self.reader.wrong("V07", where, data, "the value is not what it looks like", f"Write '{tidy(data)}'")
         return options
 
     def pool(self, path: str, index: int, raw: Any) -> Pool | None:
@@ -989,6 +1017,7 @@ class _SubnetReader:
             if "option-data" in keys:
                 body["option-data"] = self.options(where + ".option_data", keys.pop("option-data"))
             body.update(_kebab(keys))
+            _check_texts(self.reader, where, _kebab(keys))
         ends = _pool_ends(text)
         if ends is None:
             meant = meant_range(text) or meant_network(text)

@@ -28,10 +28,21 @@ def expect_error(changes, check_id, host, variable, texts):
     assert len([item for item in every if item.severity == "error"]) <= 3
 
 
-def expect_warning(changes, check_id, variable):
-    """The mistake is a warning, and nothing else."""
+def expect_warning(changes, check_id, host, variable, texts, severity="warning"):
+    """The mistake is a warning that says where it is and what to do, and is nothing else."""
     found = examine(**_changes(changes))
-    assert [(item.severity, item.id, item.variable) for item in found] == [("warning", check_id, variable)]
+    assert [(item.severity, item.id, item.host, item.variable) for item in found] == [
+        (severity, check_id, host, variable)
+    ], [item.text() for item in found]
+    assert found[0].fix
+    for text in texts:
+        assert text in found[0].text()
+
+
+def expect_silence(changes, check_id):
+    """The check has nothing to say, and no other one an error."""
+    found = examine(**_changes(changes))
+    assert [item.text() for item in found if item.id == check_id or item.severity == "error"] == []
 
 
 def loud(findings):

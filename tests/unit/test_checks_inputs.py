@@ -43,12 +43,20 @@ ERRORS = {
     "bad mode": ({"kea_ha_mode": "hotstandby"}, "V04", BOTH, "kea_ha_mode", ["hot-standby"]),
     "development series": ({"kea_version": "3.1.4"}, "V09", BOTH, "kea_version", ["development"]),
     "old Kea": ({"kea_version": "1.8"}, "V09", BOTH, "kea_version", ["2.2", "3.2"]),
-    "ignored check unknown": (
-        {"kea_preflight_ignore": ["P04"]},
-        "V04",
+    "a reason is missing": (
+        {"kea_preflight_ignore": {"P25": ""}},
+        "V03",
         BOTH,
-        "kea_preflight_ignore[0]",
-        ["P04", "P25"],
+        "kea_preflight_ignore.P25",
+        ["the reason is missing", "{P31: "],
+    ),
+    "an id that is a number": ({"kea_preflight_ignore": [25]}, "V03", BOTH, "kea_preflight_ignore[0]", ["'25'", "P31"]),
+    "accepted findings as a number": (
+        {"kea_preflight_ignore": 25},
+        "V03",
+        BOTH,
+        "kea_preflight_ignore",
+        ["'25'", "P31"],
     ),
     "expectation": ({"kea_expect": ["x"]}, "V03", BOTH, "kea_expect[0]", ["query", "equals"]),
     "hooks folder": ({"kea_hooks_dir": "hooks"}, "V04", BOTH, "kea_hooks_dir", ["absolute"]),
@@ -84,6 +92,119 @@ ERRORS = {
         "kea_ctrl_agent_extra.http-port",
         ["kea_ha_port"],
     ),
+    # what YAML made of it
+    "a name that is no": (
+        {"dhcp1": {"kea_server_name": False}},
+        "V03",
+        "dhcp1",
+        "kea_server_name",
+        ["no, off and false"],
+    ),
+    "a name with a leading zero": (
+        {"dhcp1": {"kea_server_name": 7}},
+        "V03",
+        "dhcp1",
+        "kea_server_name",
+        ["'7'", "number"],
+    ),
+    "a name in base 60": ({"dhcp1": {"kea_server_name": 40953}}, "V03", "dhcp1", "kea_server_name", ["11:22:33"]),
+    "an octal mode as a user": (
+        {"kea_api_user": 420},
+        "V03",
+        BOTH,
+        "kea_api_user",
+        ["'420'", "0644 is the same to it"],
+    ),
+    "an address with a fraction": (
+        {"dhcp2": {"kea_ha_address": 192.168}},
+        "V03",
+        "dhcp2",
+        "kea_ha_address",
+        ["one dot"],
+    ),
+    "a port with a fraction": (
+        {"kea_ha_port": 8000.0},
+        "V03",
+        BOTH,
+        "kea_ha_port",
+        ["8000.0", "a number with a fraction"],
+    ),
+    "nothing after the colon": ({"kea_ha_mode": None}, "V03", BOTH, "kea_ha_mode", ["is empty"]),
+    "an interface that is a number": (
+        {"kea_interfaces": [True]},
+        "V03",
+        BOTH,
+        "kea_interfaces[0]",
+        ["yes, on and true"],
+    ),
+    # what nobody sees
+    "a name with a blank": (
+        {"dhcp1": {"kea_server_name": "server1 "}},
+        "V31",
+        "dhcp1",
+        "kea_server_name",
+        ["blank", "'server1'"],
+    ),
+    "a name with a no-break space": (
+        {"dhcp1": {"kea_server_name": "server\u00a01"}},
+        "V31",
+        "dhcp1",
+        "kea_server_name",
+        ["no-break space (U+00A0) after 'server'", "Write 'server1'"],
+    ),
+    "a name in quotes of a word processor": (
+        {"dhcp1": {"kea_server_name": "\u201cserver1\u201d"}},
+        "V31",
+        "dhcp1",
+        "kea_server_name",
+        ["U+201C"],
+    ),
+    "an interface with a zero-width space": (
+        {"kea_interfaces": ["enp0s8\u200b"]},
+        "V03",
+        BOTH,
+        "kea_interfaces[0]",
+        ["zero width space (U+200B) after 'enp0s8'"],
+    ),
+    "an option with a zero-width space": (
+        {"kea_option_data": {"domain-name": "example.org\u200b"}},
+        "V07",
+        BOTH,
+        "kea_option_data.domain-name",
+        ["zero width space (U+200B)"],
+    ),
+    "an extra key with a no-break space": (
+        {"kea_dhcp4_extra": {"client-classes": [{"name": "phones\u00a0", "test": "member('ALL')"}]}},
+        "V31",
+        BOTH,
+        "kea_dhcp4_extra.client-classes[0].name",
+        ["no-break space", "Write 'phones'"],
+    ),
+    "a mode with a blank": ({"kea_ha_mode": "hot-standby "}, "V04", BOTH, "kea_ha_mode", ["a blank", "hot-standby?"]),
+    # interfaces
+    "interfaces in one text": (
+        {"kea_interfaces": ["eth0,eth1"]},
+        "V03",
+        BOTH,
+        "kea_interfaces[0]",
+        ["eth0,eth1", "second"],
+    ),
+    "an alias": ({"kea_interfaces": ["eth0:1"]}, "V03", BOTH, "kea_interfaces[0]", ["eth0:1", "eth0/192.168.1.2"]),
+    "a prefix length": ({"kea_interfaces": ["eth0/24"]}, "V03", BOTH, "kea_interfaces[0]", ["eth0/24", "one address"]),
+    "a very long name": (
+        {"kea_interfaces": ["enx001122334455667"]},
+        "V03",
+        BOTH,
+        "kea_interfaces[0]",
+        ["15 characters"],
+    ),
+    "own keys with _": (
+        {"kea_dhcp4_extra": {"multi_threading": {}}},
+        "V08",
+        BOTH,
+        "kea_dhcp4_extra.multi_threading",
+        ["kea_multi_threading"],
+    ),
 }
 
 
@@ -93,4 +214,24 @@ def test_finds(name):
 
 
 def test_an_unreadable_list_of_accepted_findings_is_no_crash():
-    assert [item.id for item in examine({"kea_preflight_ignore": [["P22"]]})] == ["V04"]
+    assert [item.id for item in examine({"kea_preflight_ignore": [["P22"]]})] == ["V03"]
+
+
+def test_letters_of_any_language_are_fine():
+    group = {"kea_option_data": {"domain-name": "straße.example"}, "kea_ctrl_agent_extra": {"comment": "機架"}}
+    assert examine(group) == []
+
+
+def test_what_nobody_sees_in_a_secret_is_found_and_the_secret_not_shown():
+    database = {"type": "mysql", "password": "hid\u00a0den"}
+    found = [item for item in examine({"kea_dhcp4_extra": {"lease-database": database}}) if item.id == "V31"]
+    assert [item.variable for item in found] == ["kea_dhcp4_extra.lease-database.password"]
+    assert "a character that nobody sees" in found[0].text()
+    assert "hid" not in found[0].text()
+
+
+def test_expressions_and_comments_may_have_lines_and_blanks():
+    classes = [
+        {"name": "a", "test": "member('ALL')\n  and not member('b') \n", "comment": " x ", "user-context": {"y": "\t"}}
+    ]
+    assert examine({"kea_dhcp4_extra": {"client-classes": classes}}) == []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost
-from mistakes import BOTH, expect_error, expect_warning
+from mistakes import BOTH, expect_error, expect_silence, expect_warning
 from pairs import GROUP, MISSING, examine, subnet
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
@@ -156,6 +156,60 @@ ERRORS = {
         "kea_ctrl_agent_extra.cert-required",
         ["kea_tls_enabled"],
     ),
+    "addresses swapped": (
+        {"dhcp1": {"kea_ha_address": "192.168.1.3"}, "dhcp2": {"kea_ha_address": "192.168.1.2"}},
+        "P06",
+        "dhcp1",
+        "kea_ha_address",
+        ["192.168.1.3", "its partner dhcp2", "swapped"],
+    ),
+    "the network's address": (
+        {"dhcp2": {"kea_ha_address": "192.168.1.0"}},
+        "P06",
+        "dhcp2",
+        "kea_ha_address",
+        ["network address of 192.168.1.0/24", "192.168.1.2"],
+    ),
+    "everybody's address": ({"dhcp2": {"ansible_host": "255.255.255.255"}}, "P06", "dhcp2", "kea_ha_address", ["255"]),
+    "an address with a port": (
+        {"dhcp2": {"kea_ha_address": "http://192.168.1.3:8000/"}},
+        "P06",
+        "dhcp2",
+        "kea_ha_address",
+        ["http://192.168.1.3:8000/", "kea_ha_address: 192.168.1.3."],
+    ),
+    "extra keys differ": (
+        {
+            "dhcp1": {"kea_dhcp4_extra": {"match-client-id": False}},
+            "dhcp2": {"kea_dhcp4_extra": {"match-client-id": True}},
+        },
+        "P21",
+        BOTH,
+        "kea_dhcp4_extra.match-client-id",
+        ["false on dhcp1, true on dhcp2", "group_vars"],
+    ),
+    "a class on one host only": (
+        {"dhcp2": {"kea_dhcp4_extra": {"client-classes": [{"name": "phones"}]}}},
+        "P21",
+        BOTH,
+        "kea_dhcp4_extra.client-classes",
+        ["client-classes"],
+    ),
+    "reservations of no subnet differ": (
+        {
+            "group": {"kea_dhcp4_extra": {"reservations-global": True}},
+            "dhcp2": {
+                "kea_dhcp4_extra": {
+                    "reservations-global": True,
+                    "reservations": [{"hw-address": "1a:1b:1c:1d:1e:2f", "hostname": "x"}],
+                }
+            },
+        },
+        "P21",
+        BOTH,
+        "kea_dhcp4_extra.reservations",
+        ["only on dhcp2"],
+    ),
 }
 
 
@@ -164,15 +218,97 @@ def test_finds(name):
     expect_error(*ERRORS[name])
 
 
-# What is doubtful: (changes, id, variable)
+# What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
-    "threads without a listener": ({"kea_multi_threading": {"thread_pool_size": 4}}, "P10", "kea_multi_threading"),
+    "threads without a listener": (
+        {"kea_multi_threading": {"thread_pool_size": 4}},
+        "P10",
+        BOTH,
+        "kea_multi_threading",
+        ["thread-pool-size", "single-threaded", "kea_ha_transport: listener"],
+    ),
+    "the partner's name": (
+        {"dhcp1": {"kea_server_name": "dhcp2"}},
+        "P04",
+        "dhcp1",
+        "kea_server_name",
+        ["'dhcp2'", "inventory name of the partner"],
+    ),
+    "the port of SSH": (
+        {"group": {"kea_ha_port": 22}, "dhcp2": {"ansible_port": 2222}},
+        "P09",
+        "dhcp1",
+        "kea_ha_port",
+        ["'22'", "SSH", "8010"],
+    ),
+    "different series": (
+        {"dhcp1": {"kea_version": "2.6.3"}, "dhcp2": {"kea_version": "3.0.4"}},
+        "P29",
+        BOTH,
+        "kea_version",
+        ["dhcp1 has 2.6.3, dhcp2 has 3.0.4", "Upgrade"],
+    ),
+    "one interface fewer": (
+        {"dhcp1": {"kea_interfaces": ["enp0s8", "eth1"]}},
+        "V48",
+        BOTH,
+        "kea_interfaces",
+        ["dhcp1 has enp0s8, eth1, dhcp2 has enp0s8"],
+    ),
+    "the loopback": (
+        {"dhcp2": {"kea_interfaces": ["lo"], **subnet(interface=MISSING)}},
+        "V48",
+        "dhcp2",
+        "kea_interfaces[0]",
+        ["'lo'", "eth0"],
+    ),
+    "all and one": (
+        {"dhcp2": {"kea_interfaces": ["*", "enp0s8"]}},
+        "V48",
+        "dhcp2",
+        "kea_interfaces[0]",
+        ["'*'", "every"],
+    ),
+    "one pool for two servers": (
+        {"group": {"kea_ha_mode": "load-balancing"}, "dhcp2": {"kea_ha_role": "secondary"}},
+        "V49",
+        BOTH,
+        "kea_subnets[0].pools[0]",
+        ["192.168.1.100-192.168.1.199", "HA_server1 and HA_server2"],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])
+
+
+# What is right: (changes, the check that has nothing to say)
+SILENT = {
+    "names of the template": ({}, "P04"),
+    "each its own inventory name": (
+        {"dhcp1": {"kea_server_name": "dhcp1"}, "dhcp2": {"kea_server_name": "dhcp2"}},
+        "P04",
+    ),
+    "SSH elsewhere": ({"dhcp1": {"ansible_port": 8001}}, "P09"),
+    "one series": ({"dhcp1": {"kea_version": "3.0.3"}, "dhcp2": {"kea_version": "3.0.4"}}, "P29"),
+    "other names of as many interfaces": (
+        {"dhcp2": {"kea_interfaces": ["eth0"], **subnet(interface="eth0")}},
+        "V48",
+    ),
+    "every interface on one host": ({"dhcp2": {"kea_interfaces": ["*"]}}, "V48"),
+    "hot standby": ({}, "V49"),
+    "addresses of another network than Ansible's": (
+        {"dhcp1": {"kea_ha_address": "10.0.0.1"}, "dhcp2": {"kea_ha_address": "10.0.0.2"}},
+        "P06",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_is_silent(name):
+    expect_silence(*SILENT[name])
 
 
 @pytest.mark.parametrize(
@@ -204,8 +340,13 @@ def test_a_backup_is_refused_and_is_no_third_active_host():
     assert "kea_ha_role: standby" in finding.text()
 
 
-def test_load_balancing_wants_a_secondary():
-    assert examine({"kea_ha_mode": "load-balancing"}, dhcp2={"kea_ha_role": "secondary"}) == []
+def test_load_balancing_wants_a_secondary_and_pools_for_each():
+    pools = [
+        {"pool": "192.168.1.100-192.168.1.149", "client_class": "HA_server1"},
+        {"pool": "192.168.1.150-192.168.1.199", "client_class": "HA_server2"},
+    ]
+    group = {"kea_ha_mode": "load-balancing", **subnet(pools=pools)}
+    assert examine(group, dhcp2={"kea_ha_role": "secondary"}) == []
 
 
 def test_interface_names_may_differ_between_the_hosts():
@@ -218,3 +359,12 @@ def test_limit_to_one_host():
     assert "dhcp2" in found.text()
     assert "--limit kea" in found.text()
     assert examine(in_play=["dhcp1", "dhcp2", "other"]) == []
+
+
+def test_what_belongs_to_one_host_may_differ():
+    own = {
+        "interfaces-config": {"service-sockets-max-retries": 9},
+        "loggers": [{"name": "kea-dhcp4.x"}],
+        "comment": "a",
+    }
+    assert examine(dhcp2={"kea_dhcp4_extra": own}) == []

@@ -8,8 +8,8 @@ import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._tls import Certificates, TlsProblem
-from mistakes import BOTH, expect_error, expect_warning
-from pairs import examine, raw_hosts
+from mistakes import BOTH, expect_error, expect_silence, expect_warning
+from pairs import build, examine, raw_hosts
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
 ERRORS = {
@@ -96,6 +96,13 @@ ERRORS = {
         "kea_firewall_management[0]",
         ["admin.example", "192.168.1.50"],
     ),
+    "a Kea that any client can stop": (
+        {"dhcp2": {"kea_version": "3.0.0"}},
+        "P28",
+        "dhcp2",
+        "kea_version",
+        ["3.0.0", "CVE-2025-40779", "Upgrade to 3.0.3"],
+    ),
 }
 
 
@@ -104,13 +111,35 @@ def test_finds(name):
     expect_error(*ERRORS[name])
 
 
-# What is doubtful: (changes, id, variable)
+# What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
-    "open agent": ({"kea_api_auth": False}, "P13", "kea_api_auth"),
+    "open agent": (
+        {"kea_api_auth": False},
+        "P13",
+        BOTH,
+        "kea_api_auth",
+        ["'false'", "everybody on the network can command the servers through port 8000"],
+    ),
     "open listener, accepted": (
         {"kea_ha_transport": "listener", "kea_tls_enabled": False, "kea_accept_cleartext_api": True},
         "P13",
+        BOTH,
         "kea_tls_enabled",
+        ["'false'", "stop DHCP", "firewall"],
+    ),
+    "a Kea that the network can stop": (
+        {"dhcp1": {"kea_version": "3.0.2"}, "dhcp2": {"kea_version": "3.0.4"}},
+        "P28",
+        "dhcp1",
+        "kea_version",
+        ["3.0.2", "CVE-2026-3608", "3.0.3"],
+    ),
+    "a Kea that writes files for anybody": (
+        {"dhcp1": {"kea_version": "2.6.2"}, "dhcp2": {"kea_version": "2.6.3"}},
+        "P28",
+        "dhcp1",
+        "kea_version",
+        ["2.6.2", "CVE-2025-32801", "2.6.3"],
     ),
 }
 
@@ -118,6 +147,19 @@ WARNINGS = {
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])
+
+
+# What is right: (changes, the check that has nothing to say)
+SILENT = {
+    "a password": ({}, "P13"),
+    "a new Kea": ({"kea_version": "3.0.3"}, "P28"),
+    "a Kea of which only the series is said": ({"kea_version": "3.0"}, "P28"),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_is_silent(name):
+    expect_silence(*SILENT[name])
 
 
 PASSWORDS = [
@@ -186,3 +228,28 @@ def test_what_is_graver_than_usual_cannot_be_accepted():
     assert [item.severity for item in examine(open_listener)] == ["error"]
     accepted = {**open_listener, "kea_accept_cleartext_api": True}
     assert [item.severity for item in examine(accepted)] == ["info"]
+
+
+def everything(changes):
+    """Return all findings of a check, those of every home pair included."""
+    pair, known = build(changes)
+    return _findings.check(pair, known)
+
+
+def test_the_home_pair_is_told_that_its_password_can_be_read():
+    (found,) = everything({})
+    assert (found.id, found.severity, found.host, found.variable) == ("P13", "info", BOTH, "kea_tls_enabled")
+    assert "clear text, to port 8000" in found.text()
+    assert everything({"kea_tls_enabled": True}) == []
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "2.4.1", "2.6.3"])
+def test_a_kea_without_a_cure_is_no_warning_and_a_firewall_is_one(version):
+    found = [item for item in everything({"kea_version": version}) if item.id == "P28"]
+    assert [(item.severity, item.host, item.value) for item in found] == [
+        ("info", host, version) for host in ("dhcp1", "dhcp2")
+    ]
+    assert "port 8000" in found[0].text()
+    assert "kea_firewall: nftables" in found[0].fix
+    for change in ({"kea_firewall": "nftables"}, {"kea_tls_enabled": True}):
+        assert [item for item in everything({"kea_version": version, **change}) if item.id == "P28"] == []

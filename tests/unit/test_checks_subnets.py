@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from mistakes import BOTH, expect_error, expect_warning
+from mistakes import BOTH, expect_error, expect_silence, expect_warning
 from pairs import MISSING, SUBNET, examine, subnet
 
 
@@ -15,6 +15,25 @@ def reservation(**entry):
 
 def mac(value):
     return reservation(hw_address=value, ip_address="192.168.1.10")
+
+
+def shared(**changes):
+    """Return a pair whose second and third subnet share a network."""
+    network = {
+        "name": "floor1",
+        "relay": {"ip-addresses": ["10.0.1.1"]},
+        "subnet4": [
+            {
+                "id": 11,
+                "subnet": "10.0.1.0/24",
+                "pools": ["10.0.1.10-10.0.1.99"],
+                "option_data": {"routers": "10.0.1.1"},
+            },
+            {"id": 12, "subnet": "10.0.2.0/24", "pools": ["10.0.2.10-10.0.2.99"]},
+        ],
+        **changes,
+    }
+    return {"kea_dhcp4_extra": {"shared-networks": [network]}}
 
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
@@ -302,6 +321,215 @@ ERRORS = {
         ["255"],
     ),
     "option list": ({"kea_option_data": "routers"}, "V07", BOTH, "kea_option_data", ["mapping"]),
+    # shared networks
+    "overlap with a shared network": (
+        shared(
+            subnet4=[
+                {"id": 11, "subnet": "192.168.1.128/25", "pools": ["192.168.1.210-192.168.1.220"]},
+                {"id": 12, "subnet": "10.0.2.0/24", "pools": ["10.0.2.10-10.0.2.99"]},
+            ]
+        ),
+        "P19",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks[0].subnet4[0].subnet",
+        ["192.168.1.128/25", "192.168.1.0/24 (id 1, kea_subnets[0])"],
+    ),
+    "id twice in a shared network": (
+        shared(
+            subnet4=[
+                {"id": 1, "subnet": "10.0.1.0/24", "pools": ["10.0.1.10-10.0.1.99"]},
+                {"id": 12, "subnet": "10.0.2.0/24", "pools": ["10.0.2.10-10.0.2.99"]},
+            ]
+        ),
+        "P20",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks[0].subnet4[0].id",
+        ["192.168.1.0/24 and 10.0.1.0/24"],
+    ),
+    "pool outside in a shared network": (
+        shared(
+            subnet4=[
+                {"id": 11, "subnet": "10.0.1.0/24", "pools": ["10.0.3.10-10.0.3.99"]},
+                {"id": 12, "subnet": "10.0.2.0/24", "pools": ["10.0.2.10-10.0.2.99"]},
+            ]
+        ),
+        "P23",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks[0].subnet4[0].pools[0]",
+        ["10.0.3.10-10.0.3.99", "10.0.1.0/24"],
+    ),
+    "shared networks are text": (
+        {"kea_dhcp4_extra": {"shared-networks": "floor1"}},
+        "V03",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks",
+        ["floor1", "a list"],
+    ),
+    "a shared network without a name": (
+        shared(name=None),
+        "V03",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks[0]",
+        ["a mapping with a name", "floor1"],
+    ),
+    "shared networks differ": (
+        {"group": shared(), "dhcp2": shared(relay={"ip-addresses": ["10.0.1.2"]})},
+        "P21",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks[0].relay",
+        ["10.0.1.1", "10.0.1.2"],
+    ),
+    "a subnet of a shared network differs": (
+        {"group": shared(), "dhcp2": shared(subnet4=[{"id": 11, "subnet": "10.0.1.0/24", "pools": ["10.0.1.10/32"]}])},
+        "P21",
+        BOTH,
+        "kea_dhcp4_extra.shared-networks",
+        ["floor1: 10.0.1.0/24, 10.0.2.0/24"],
+    ),
+    # places
+    "a subnet of the loopback": (
+        subnet(subnet="127.0.1.0/24", pools=["127.0.1.10-127.0.1.20"], reservations=[], option_data={}),
+        "V46",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["127.0.1.0/24", "loopback", "192.168.1.0/24"],
+    ),
+    "a subnet of multicast": (
+        subnet(subnet="224.0.1.0/24", pools=["224.0.1.10-224.0.1.20"], reservations=[], option_data={}),
+        "V46",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["224.0.1.0/24", "multicast"],
+    ),
+    "pool with relay": (
+        subnet(relay="192.168.1.120"),
+        "P23",
+        BOTH,
+        "kea_subnets[0].pools[0]",
+        ["192.168.1.120", "the relay"],
+    ),
+    # what was meant
+    "a netmask": (
+        subnet(subnet="192.168.1.0/255.255.255.0"),
+        "V04",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["Write 192.168.1.0/24"],
+    ),
+    "zeros before numbers": (
+        subnet(subnet="192.168.001.0/24"),
+        "V04",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["192.168.1.0/24"],
+    ),
+    "half a range": (
+        subnet(pools=["192.168.1.100-199"]),
+        "P23",
+        BOTH,
+        "kea_subnets[0].pools[0]",
+        ["192.168.1.100-199", "Write 192.168.1.100-192.168.1.199"],
+    ),
+    "a range of a word processor": (
+        subnet(pools=["192.168.1.100 – 192.168.1.199"]),
+        "P23",
+        BOTH,
+        "kea_subnets[0].pools[0]",
+        ["en dash (U+2013)", "where - is meant", "Write 192.168.1.100-192.168.1.199"],
+    ),
+    "a range in words": (
+        subnet(pools=["192.168.1.100 to 192.168.1.199"]),
+        "P23",
+        BOTH,
+        "kea_subnets[0].pools[0]",
+        ["Write 192.168.1.100-192.168.1.199"],
+    ),
+    "an address nobody sees": (
+        reservation(hw_address="1a:1b:1c:1d:1e:1f", ip_address="192.168.1.10\u200b"),
+        "P24",
+        BOTH,
+        "kea_subnets[0].reservations[0].ip_address",
+        ["zero width space (U+200B) after '192.168.1.10'", "nobody sees", "Write 192.168.1.10"],
+    ),
+    "a relay with a no-break space": (
+        subnet(relay="192.168.1.1\u00a0"),
+        "V04",
+        BOTH,
+        "kea_subnets[0].relay",
+        ["no-break space (U+00A0)", "[192.168.1.1]"],
+    ),
+    "an address with a fraction": (
+        subnet(subnet=192.168),
+        "V04",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["192.168", "one dot"],
+    ),
+    "an octal interface": (subnet(interface=8), "V03", BOTH, "kea_subnets[0].interface", ["010 is the same to it"]),
+    "an address that is a number": (
+        reservation(hw_address="1a:1b:1c:1d:1e:1f", ip_address=3232235786),
+        "P24",
+        BOTH,
+        "kea_subnets[0].reservations[0].ip_address",
+        ["YAML read a number without quotes"],
+    ),
+    "a host name that is no": (
+        reservation(hw_address="1a:1b:1c:1d:1e:1f", ip_address="192.168.1.10", hostname=False),
+        "V04",
+        BOTH,
+        "kea_subnets[0].reservations[0].hostname",
+        ["no, off and false without quotes"],
+    ),
+    "a dash too many": (
+        subnet(reservations=[{"hw_address": "1a:1b:1c:1d:1e:1f"}, {"ip_address": "192.168.1.10"}]),
+        "V06",
+        BOTH,
+        "kea_subnets[0].reservations[1]",
+        ["192.168.1.10", "a dash too many before ip_address"],
+    ),
+    "MAC true": (mac(True), "V06", BOTH, "kea_subnets[0].reservations[0].hw_address", ["yes, on and true"]),
+    # reservations of no subnet
+    "a client twice, of no subnet": (
+        {
+            "kea_dhcp4_extra": {
+                "reservations-global": True,
+                "reservations": [{"hw-address": "1a:1b:1c:1d:1e:2f", "hostname": n} for n in ("a", "b")],
+            }
+        },
+        "P24",
+        BOTH,
+        "kea_dhcp4_extra.reservations[1]",
+        ["1a:1b:1c:1d:1e:2f", "kea_dhcp4_extra.reservations[0]"],
+    ),
+    "a number for a MAC, of no subnet": (
+        {"kea_dhcp4_extra": {"reservations-global": True, "reservations": [{"hw-address": 112233, "hostname": "a"}]}},
+        "V06",
+        BOTH,
+        "kea_dhcp4_extra.reservations[0].hw_address",
+        ["112233", "YAML read a MAC address"],
+    ),
+    # options
+    "an option that is cut": (
+        subnet(option_data={"boot-file-name": "a,b"}),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data.boot-file-name",
+        ["'a,b'", "before the first comma, which is 'a'"],
+    ),
+    "an option too large": (
+        subnet(option_data={"default-ip-ttl": 256}),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data.default-ip-ttl",
+        ["256", "from 0 to 255"],
+    ),
+    "a domain with a blank": (
+        subnet(option_data={"domain-search": ["example.org", "my example.org"]}),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data.domain-search",
+        ["my example.org", "example.org"],
+    ),
 }
 
 
@@ -310,15 +538,74 @@ def test_finds(name):
     expect_error(*ERRORS[name])
 
 
-# What is doubtful: (changes, id, variable)
+# What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
-    "router elsewhere": (subnet(option_data={"routers": "10.0.0.1"}), "V12", "kea_subnets[0].option_data.routers"),
+    "router elsewhere": (
+        subnet(option_data={"routers": "10.0.0.1"}),
+        "V12",
+        BOTH,
+        "kea_subnets[0].option_data.routers",
+        ["10.0.0.1", "192.168.1.0/24", "192.168.1.1"],
+    ),
+    "router with the address of the network": (
+        subnet(option_data={"routers": "192.168.1.0"}),
+        "V12",
+        BOTH,
+        "kea_subnets[0].option_data.routers",
+        ["192.168.1.0", "network address"],
+    ),
+    "a network of half the world": (
+        subnet(subnet="128.0.0.0/2", pools=["130.0.0.1-130.0.0.9"], reservations=[], option_data={}),
+        "V46",
+        BOTH,
+        "kea_subnets[0].subnet",
+        ["128.0.0.0/2", "1073741824 addresses", "192.168.1.0/24"],
+    ),
+    "the MAC of everybody": (
+        mac("ff:ff:ff:ff:ff:ff"),
+        "V47",
+        BOTH,
+        "kea_subnets[0].reservations[0].hw_address",
+        ["ff:ff:ff:ff:ff:ff", "everybody"],
+    ),
+    "the MAC of nobody": (
+        mac("00-00-00-00-00-00"),
+        "V47",
+        BOTH,
+        "kea_subnets[0].reservations[0].hw_address",
+        ["00:00:00:00:00:00", "no client"],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])
+
+
+# What is right: (changes, the check that has nothing to say)
+SILENT = {
+    "a router inside": ({}, "V12"),
+    "a link of two addresses": (
+        subnet(
+            subnet="192.168.1.4/31", pools=["192.168.1.5/32"], reservations=[], option_data={"routers": "192.168.1.4"}
+        ),
+        "V12",
+    ),
+    "a whole /8": (subnet(subnet="10.0.0.0/8", pools=["10.1.0.0/16"], reservations=[], option_data={}), "V46"),
+    "an ordinary MAC": ({}, "V47"),
+    "two subnets side by side": (
+        {"kea_subnets": [SUBNET, {"id": 2, "subnet": "192.168.2.0/24", "pools": ["192.168.2.10-192.168.2.20"]}]},
+        "P19",
+    ),
+    "a shared network": (shared(), "P19"),
+    "a relay outside the pool": (subnet(relay="192.168.1.1"), "P23"),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_is_silent(name):
+    expect_silence(*SILENT[name])
 
 
 def test_shared_addresses_may_be_allowed():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from mistakes import BOTH, expect_error, expect_warning
+from mistakes import BOTH, expect_error, expect_silence, expect_warning
 from pairs import subnet
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
@@ -58,6 +58,49 @@ ERRORS = {
     ),
     "renew after rebind": ({"group": {"kea_renew_timer": 32400}}, "V11", BOTH, "kea_renew_timer", ["32400"]),
     "rebind after the end": ({"group": {"kea_valid_lifetime": 32400}}, "V11", BOTH, "kea_rebind_timer", ["32400"]),
+    "response in seconds": (
+        {"group": {"kea_ha_max_response_delay": 60}},
+        "P16",
+        BOTH,
+        "kea_ha_max_response_delay",
+        ["60 ms", "Did you mean 60000?"],
+    ),
+    "sync in seconds": (
+        {"group": {"kea_ha_sync_timeout": 60}},
+        "P16",
+        BOTH,
+        "kea_ha_sync_timeout",
+        ["60 ms", "Did you mean 60000?"],
+    ),
+    "sync of days": ({"group": {"kea_ha_sync_timeout": 60000000}}, "P16", BOTH, "kea_ha_sync_timeout", ["60000000"]),
+    "renew after rebind in a subnet": (
+        subnet(renew_timer=900, rebind_timer=900),
+        "V11",
+        BOTH,
+        "kea_subnets[0].renew_timer",
+        ["'900'", "smaller than rebind-timer, which is 900"],
+    ),
+    "shortest lease above the usual one": (
+        {"kea_dhcp4_extra": {"min-valid-lifetime": 86400}},
+        "V11",
+        BOTH,
+        "kea_dhcp4_extra.min-valid-lifetime",
+        ["86400", "at most valid-lifetime, which is 43200"],
+    ),
+    "longest lease below the usual one in a subnet": (
+        subnet(valid_lifetime=7200, max_valid_lifetime=3600),
+        "V11",
+        BOTH,
+        "kea_subnets[0].valid_lifetime",
+        ["7200", "max-valid-lifetime, which is 3600"],
+    ),
+    "a lifetime 1h in a subnet": (
+        subnet(valid_lifetime="1h"),
+        "V30",
+        BOTH,
+        "kea_subnets[0].valid_lifetime",
+        ["1h", "a whole number", "3600"],
+    ),
 }
 
 
@@ -66,19 +109,66 @@ def test_finds(name):
     expect_error(*ERRORS[name])
 
 
-# What is doubtful: (changes, id, variable)
+# What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
-    "two heartbeats": ({"kea_ha_max_response_delay": 20000}, "P15", "kea_ha_max_response_delay"),
-    "split brain": ({"kea_ha_max_unacked_clients": 0}, "P17", "kea_ha_max_unacked_clients"),
+    "two heartbeats": (
+        {"kea_ha_max_response_delay": 20000},
+        "P15",
+        BOTH,
+        "kea_ha_max_response_delay",
+        ["20000", "three heartbeats", "30000"],
+    ),
+    "split brain": (
+        {"kea_ha_max_unacked_clients": 0},
+        "P17",
+        BOTH,
+        "kea_ha_max_unacked_clients",
+        ["'0'", "both servers would answer"],
+    ),
     "more unacked than clients": (
         {**subnet(pools=["192.168.1.100-192.168.1.102"]), "kea_ha_max_unacked_clients": 5},
         "P17",
+        BOTH,
         "kea_ha_max_unacked_clients",
+        ["'5'", "6 unserved clients", "room for 5 only"],
     ),
-    "short leases": (
-        {"kea_valid_lifetime": 100, "kea_rebind_timer": 80, "kea_renew_timer": 50},
+    "very many unacked": (
+        {
+            **subnet(subnet="10.0.0.0/8", pools=["10.1.0.0-10.9.0.0"], reservations=[], option_data={}),
+            "kea_ha_max_unacked_clients": 100000,
+        },
+        "P17",
+        BOTH,
+        "kea_ha_max_unacked_clients",
+        ["100000", "100001 unserved clients"],
+    ),
+    "leases shorter than a failover": (
+        {"kea_valid_lifetime": 170, "kea_rebind_timer": 80, "kea_renew_timer": 50},
         "V11",
+        BOTH,
         "kea_valid_lifetime",
+        ["170", "60000 ms", "Set at least 180"],
+    ),
+    "a lifetime in ms": (
+        {"kea_valid_lifetime": 43200000},
+        "V40",
+        BOTH,
+        "kea_valid_lifetime",
+        ["43200000", "500 days", "Did you mean 43200?"],
+    ),
+    "a lifetime in ms in a subnet": (
+        subnet(max_valid_lifetime=86400000),
+        "V40",
+        BOTH,
+        "kea_subnets[0].max_valid_lifetime",
+        ["86400000", "Did you mean 86400?"],
+    ),
+    "clients count later than the partner": (
+        {"kea_ha_max_ack_delay": 60000},
+        "V41",
+        BOTH,
+        "kea_ha_max_ack_delay",
+        ["60000", "Set for example 6000"],
     ),
 }
 
@@ -86,3 +176,33 @@ WARNINGS = {
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])
+
+
+# What is right: (changes, the check that has nothing to say)
+SILENT = {
+    "three heartbeats": ({"kea_ha_max_response_delay": 30000}, "P15"),
+    "few clients": ({"kea_ha_max_unacked_clients": 1}, "P17"),
+    "leases of three minutes": ({"kea_valid_lifetime": 180, "kea_rebind_timer": 80, "kea_renew_timer": 50}, "V11"),
+    "a subnet with short leases and inherited timers": (subnet(valid_lifetime=3600), "V11"),
+    "a subnet with timers of its own": (subnet(valid_lifetime=3600, renew_timer=900, rebind_timer=1800), "V11"),
+    "bounds around the lifetime": (
+        {"kea_dhcp4_extra": {"min-valid-lifetime": 600, "max-valid-lifetime": 86400}},
+        "V11",
+    ),
+    "a lease of a year": ({"kea_valid_lifetime": 31536000}, "V40"),
+    "delays of a fast pair": (
+        {
+            "kea_ha_heartbeat_delay": 1000,
+            "kea_ha_max_response_delay": 5000,
+            "kea_ha_max_ack_delay": 2000,
+            "kea_ha_sync_timeout": 10000,
+        },
+        "P16",
+    ),
+    "a client counts before the partner": ({"kea_ha_max_ack_delay": 59999}, "V41"),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_is_silent(name):
+    expect_silence(*SILENT[name])

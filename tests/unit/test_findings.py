@@ -7,11 +7,15 @@ from __future__ import annotations
 import copy
 import re
 
+import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.module_utils._findings import Finding
 from ansible_collections.keaops.kea.plugins.module_utils._model import build_pair
+from ansible_collections.keaops.kea.plugins.module_utils._plan import host_plan
+from ansible_collections.keaops.kea.plugins.module_utils._registry import BY_CONSTRUCTION, STORK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mistakes import live
 from pairs import HOSTS, SUBNET, build, examine, raw_hosts, subnet
 
 
@@ -27,9 +31,65 @@ def test_every_mistake_is_reported_at_once():
     assert {item.id for item in found} >= {"P03", "P06", "P20", "P23", "V01", "V03"}
 
 
-def test_an_accepted_finding_stays_visible():
-    found = examine({**subnet(pools=[], reservations=[]), "kea_preflight_ignore": ["P22"]})
-    assert [(item.id, item.severity) for item in found] == [("P22", "info")]
+# ---------------------------------------------------------------------------------------------------------------------
+# accepting findings
+
+NO_POOL = subnet(pools=[], reservations=[])
+
+
+@pytest.mark.parametrize(
+    ("ignored", "fix"),
+    [
+        (["P22"], "Accepted by kea_preflight_ignore"),
+        ("P22", "Accepted by kea_preflight_ignore"),
+        ({"P22": " comes in spring "}, "Accepted by kea_preflight_ignore: comes in spring"),
+    ],
+    ids=str,
+)
+def test_an_accepted_finding_stays_visible_with_its_reason(ignored, fix):
+    found = examine({**NO_POOL, "kea_preflight_ignore": ignored})
+    assert [(item.id, item.severity, item.host, item.value, item.fix) for item in found] == [
+        ("P22", "info", "dhcp1, dhcp2", "192.168.1.0/24", fix)
+    ]
+
+
+def test_any_warning_can_be_accepted_but_the_error_of_the_same_check_stays():
+    group = {"kea_ha_max_response_delay": 20000, "kea_preflight_ignore": {"P15": "a fast link"}}
+    assert [(item.id, item.severity) for item in examine(group)] == [("P15", "info")]
+    (found,) = examine({**group, "kea_ha_max_response_delay": 10000})
+    assert (found.id, found.severity) == ("P15", "error")
+    assert found.fix == "Set at least 30000; as an error it cannot be accepted"
+
+
+@pytest.mark.parametrize("check_id", ["P03", "P19", "V06", "C01"])
+def test_what_matters_for_safety_cannot_be_ignored_and_says_why(check_id):
+    (found,) = examine({"kea_preflight_ignore": {check_id: "I know better"}})
+    assert (found.id, found.severity, found.host) == ("V32", "error", "dhcp1, dhcp2")
+    assert found.variable == f"kea_preflight_ignore.{check_id}"
+    assert found.value == check_id
+    for text in ("cannot be ignored", "Kea does not start, or DHCP stops or answers twice", "It says: ", "mend"):
+        assert text in found.text()
+
+
+def test_an_unknown_id_is_told():
+    (found,) = examine({"kea_preflight_ignore": {"P261": "?"}})
+    assert (found.id, found.severity, found.variable) == ("V32", "info", "kea_preflight_ignore.P261")
+    assert "no check of this id. Did you mean P26?" in found.text()
+
+
+def test_an_id_that_turns_nothing_off_is_told_once_everything_was_looked_at():
+    (found,) = examine({"kea_preflight_ignore": {"P22": "?"}})
+    assert (found.id, found.severity, found.value) == ("V32", "info", "P22")
+    assert "turns nothing off" in found.text()
+    # Of these only the hosts, the other pairs and the files can tell.
+    for check_id in ("P26", "P27", "C02", "P42", "P35"):
+        assert examine({"kea_preflight_ignore": {check_id: "?"}}) == []
+    assert [item.value for item in live(group={"kea_preflight_ignore": ["P26", "P27", "C02", "P42"]})] == ["P26", "P27"]
+
+
+def test_different_lists_of_accepted_findings_are_found():
+    (found,) = examine(dhcp2={"kea_preflight_ignore": ["P22"]})
+    assert (found.id, found.variable) == ("P21", "kea_preflight_ignore")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -38,13 +98,43 @@ def test_an_accepted_finding_stays_visible():
 
 def test_registry_is_sound():
     known = {check.id for check in _findings.CHECKS}
-    wanted = {f"P{n:02}" for n in [*range(1, 12), 13, *range(15, 28), 35, 36]}
-    assert wanted <= known
+    # Those missing look at the running pair.
+    wanted = {f"P{n:02}" for n in [*range(1, 34), 35, 36, 37, 41, 42, 45, 46]}
+    assert wanted <= known | set(BY_CONSTRUCTION) | {"P41"}
+    assert not known & set(BY_CONSTRUCTION)
     assert not known & set(_findings.INPUT_RULES)
     for check in _findings.CHECKS:
         assert re.match(r"^[PVC]\d\d$", check.id)
         assert check.severity in ("error", "warning", "info")
         assert check.what.endswith(".")
+
+
+def test_every_checker_of_stork_is_covered():
+    covered = {name for check in _findings.CHECKS for name in check.stork}
+    assert len(STORK) == 15
+    assert covered <= set(STORK)
+    assert all(name in covered or why for name, why in STORK.items())
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "2.4.1", "2.6.3", "3.0.4"])
+def test_what_is_right_by_construction(version):
+    pair, _known = build({"kea_version": version, "kea_ha_transport": "control_agent"})
+    for server in pair.servers:
+        daemons = host_plan(pair, server.host)["daemons"]
+        config, agent = daemons["dhcp4"]["content"]["Dhcp4"], daemons["ctrl_agent"]["content"]["Control-agent"]
+        (block,) = config["hooks-libraries"][1]["parameters"]["high-availability"]
+        # P12; before 2.4 Kea is so by default.
+        unsaid = {"enable-multi-threading": version >= "2.4"}
+        for part in (config, block):
+            assert part.get("multi-threading", unsaid) == {"enable-multi-threading": False}
+        # P14
+        unix = config.get("control-socket") or config["control-sockets"][0]
+        assert agent["control-sockets"]["dhcp4"]["socket-name"] == unix["socket-name"]
+        # P45
+        assert not {"send-lease-updates", "sync-leases", "wait-backup-ack", "delayed-updates-limit"} & set(block)
+        assert all("auto-failover" not in peer for peer in block["peers"])
+    for key in ("multi-threading", "control-socket", "control-sockets"):
+        assert [item.id for item in examine({"kea_dhcp4_extra": {key: {}}})] == ["V08"]
 
 
 def test_text_of_a_finding():
@@ -161,6 +251,25 @@ def good_inventory(draw):
         "kea_api": draw(st.sampled_from([None, "none"])),
         "kea_firewall": draw(st.sampled_from(["none", "nftables", "snippet"])),
     }
+
+
+@QUICK
+@given(GARBAGE, st.sampled_from(["hooks-libraries", "client-classes", "reservations", "shared-networks", "loggers"]))
+def test_no_extra_key_of_one_host_raises(value, key):
+    assert all(item.text() for item in examine(dhcp2={"kea_dhcp4_extra": {key: value}}))
+
+
+@QUICK
+@given(GARBAGE, st.sampled_from(["name", "subnet4", "relay", "interface", "option-data", "x"]))
+def test_no_value_in_a_shared_network_raises(value, key):
+    network = {"name": "a", "subnet4": [SUBNET], key: value}
+    assert all(item.text() for item in examine({"kea_dhcp4_extra": {"shared-networks": [network]}}))
+
+
+@QUICK
+@given(GARBAGE)
+def test_no_list_of_accepted_findings_raises(value):
+    assert all(item.text() for item in examine({"kea_preflight_ignore": value}))
 
 
 @QUICK
