@@ -27,6 +27,7 @@ _BASE_60 = re.compile(r"^[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+$")
 _FRACTION = re.compile(r"^[0-9]+\.[0-9]*0$")
 _SECRET = re.compile(r"pass|secret")
 _NAME_ONLY = re.compile(r"^\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}$", re.IGNORECASE)
+_NOTHING = ("", "~", "null")
 # What names a client is quoted for a reason of its own (V06).
 _IDENTIFIERS = ("hw_address", "hw-address", "client_id", "client-id", "duid", "circuit_id", "circuit-id")
 
@@ -147,7 +148,7 @@ class _Reader:
         key = frame.key or ""
         if frame.within_ours():
             self.number(frame, event, line)
-        if _SECRET.search(key) and event.tag is None and event.value:
+        if _SECRET.search(key) and event.tag is None and event.value not in _NOTHING:
             name = _NAME_ONLY.match(event.value)
             if name:
                 self.sources.references.setdefault(key, set()).add(name[1])
