@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _compare, _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -37,6 +37,15 @@ from ansible_collections.keaops.kea.plugins.module_utils._api import (
     UnixTransport,
     hide_secrets,
     is_secret,
+    read_password,
+)
+from ansible_collections.keaops.kea.plugins.module_utils._handover import (
+    ALONE,
+    DRAINED,
+    Door,
+    Partnership,
+    doors_of,
+    nudge,
 )
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
@@ -113,20 +122,11 @@ DAEMONS = {
 }
 
 
-class Listener(NamedTuple):
-    """A server's own port for its partner, and the files it would show there itself; None without TLS."""
-
-    url: str
-    ca_path: str | None
-    cert: str | None
-    key: str | None
-
-
 class ApplyError(Exception):
     """The transaction stopped.
 
     Attributes:
-        stage (str): prepare, check, replace, restart, serve, ha or finish.
+        stage (str): prepare, check, hand_over, replace, restart, serve, ha or finish.
         reason (str): the daemon's or the system's own words.
         log (list[str]): lines the daemon and systemd wrote about it.
         rolled_back (bool | None): None when nothing had been changed yet.
@@ -198,6 +198,16 @@ class HaNotReached(ApplyError):
     """The server serves its API but its HA state is not one of those asked for."""
 
     stage = "ha"
+
+
+class NotHandedOver(ApplyError):
+    """The partner did not take the clients over."""
+
+    stage = "hand_over"
+
+
+class StillDrained(HaNotReached):
+    """The server was back before its partner had noticed that it was gone, and waits for somebody to end that."""
 
 
 class Done(NamedTuple):
@@ -296,21 +306,24 @@ class System:
         """Wait."""
         time.sleep(seconds)
 
-    def api(self, path: str, command: str, timeout: float = 5) -> Any:
+    def api(self, path: str, command: str, timeout: float = 5, arguments: dict[str, Any] | None = None) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
-        return KeaClient(UnixTransport(path, timeout)).command(command)
+        return KeaClient(UnixTransport(path, timeout)).command(command, arguments)
 
-    def listener(self, listener: Listener, timeout: float = 3) -> Any:
-        """Ask the daemon at its HA listener, as its partner would; returns the reply, raises KeaApiError."""
+    def knock(self, door: Door, command: str, timeout: float = 3) -> Any:
+        """Ask the server behind *door* as its partner would; returns the reply, raises KeaApiError."""
+        password = read_password(door.password_file) if door.password_file else None
         transport = HttpTransport(
-            listener.url,
-            ca_path=listener.ca_path,
-            client_cert=listener.cert,
-            client_key=listener.key,
+            door.url,
+            user=door.user if password is not None else None,
+            password=password,
+            ca_path=door.ca_path,
+            client_cert=door.cert,
+            client_key=door.key,
             timeout=timeout,
             verify_hostname=False,
         )
-        return KeaClient(transport).command("status-get")
+        return KeaClient(transport).command(command)
 
     def http(self, host: str, port: int, tls: bool, timeout: float = 5) -> str | None:
         """None if something speaks HTTP, or TLS, there, else the reason why not.
@@ -502,17 +515,12 @@ def uses_ha(content: Any, key: str) -> bool:
     return False
 
 
-def listener_of(content: Any, key: str) -> Listener | None:
+def listener_of(content: Any, key: str) -> Door | None:
     """The HA listener of its own that *content* has the server open, or None."""
-    hooks = [hook for hook in _section(content, key).get("hooks-libraries") or [] if isinstance(hook, dict)]
-    for hook in hooks:
-        for ha in (hook.get("parameters") or {}).get("high-availability") or []:
-            threads = ha.get("multi-threading") or {}
-            own = [peer for peer in ha.get("peers") or [] if peer.get("name") == ha.get("this-server-name")]
-            if own and threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
-                url = str(own[0].get("url"))
-                files = [own[0].get(name, ha.get(name)) for name in ("trust-anchor", "cert-file", "key-file")]
-                return Listener(url, *(files if url.startswith("https:") else [None, None, None]))
+    section = _section(content, key)
+    threads = (_compare.high_availability(section) or {}).get("multi-threading") or {}
+    if threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
+        return doors_of(section)[0]
     return None
 
 
@@ -894,6 +902,7 @@ class Wanted(NamedTuple):
     ha_timeout: float
     start_timeout: float
     gate_ha_states: list[str]
+    hand_over: bool
     watch_files: list[str]
     links: dict[str, str]
     run_id: str | None
@@ -943,6 +952,8 @@ class Transaction:
         self.digest = digest_of(wanted.content)
         self.text = render(wanted.content, wanted.header).encode("utf-8")
         self._ha: dict[str, Any] | None = None
+        # The partner that stands in for this server.
+        self._left: Partnership | None = None
 
     # -- public
 
@@ -988,7 +999,7 @@ class Transaction:
         action, reasons = self._decide(before)
         diff = self._diff(before, action, reasons)
         if action in ("start", "restart"):
-            self._gate(before)
+            before = self._gate(before, check_mode)
         if before.missing:
             text = "; ".join(before.missing)
             if not check_mode:
@@ -1094,17 +1105,25 @@ class Transaction:
             return ("enable" if self.wanted.enabled else "disable"), ["the unit's start at boot differs"]
         return "none", []
 
-    def _gate(self, before: Before) -> None:
+    def _gate(self, before: Before, check_mode: bool) -> Before:
         """Refuse to interrupt a server that its partner needs; one that does not serve can only gain."""
         gate = self.wanted.gate_ha_states
         if not gate or before.problem or not before.ha or not before.ha.get("ha"):
-            return
-        state = before.ha.get("state")
-        if state not in gate:
+            return before
+        with self._timed("gate"):
+            ha, problem = self._partnership(before).wait_until_fit(gate, patient=not check_mode)
+        if problem:
             raise GateClosed(
                 f"the server may be changed only in the HA state {' or '.join(gate)}, so that the pair keeps serving. "
-                f"It is a {describe(before.ha)}. Nothing was touched. Mend the pair first, then run again"
+                f"{problem}. Nothing was touched. Mend the pair first, then run again"
             )
+        return before._replace(ha=ha)
+
+    def _partnership(self, before: Before) -> Partnership:
+        """The server as it runs, and its partner."""
+        key = self.wanted.daemon.key
+        socket = unix_socket(before.content, key, self.wanted.control_socket)
+        return Partnership(self.system, _section(before.content, key), socket)
 
     def _check(self, before: Before, candidate: str, check_mode: bool) -> None:
         """Have the real daemon read the candidate, as the user it runs as, and systemd start it with new settings."""
@@ -1164,26 +1183,21 @@ class Transaction:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
     def _apply(self, before: Before, candidate: str) -> None:
-        """Replace, restart, prove; on any failure put the old state back."""
+        """Hand over, replace, restart, prove; on any failure put the old state back."""
         fallback = self._fallback(before)
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
+            self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
             replaced = True
             files = self._files()
-            with self._timed("restart"):
-                self.unit.restart()
-            with self._timed("serve"):
-                pid = self._wait_serving(self.wanted.content)
-            if self.wanted.wait_ha_states:
-                with self._timed("ha"):
-                    self._wait_ha(pid)
+            self._start(self.wanted.content, self.wanted.wait_ha_states)
         except Exception as exc:
             error = exc if isinstance(exc, ApplyError) else ApplyError(f"unexpected failure: {exc!r}", str(exc))
             if not replaced:
-                error.message += ". " + UNTOUCHED
+                error.message += f". {self._come_back(before) or UNTOUCHED}"
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
             self._roll_back(error, fallback, before)
@@ -1193,6 +1207,64 @@ class Transaction:
                 error.message += ". If the new settings of its unit are the reason, set kea_unit_hardening: false"
             raise error from exc
         self._write_marker(files)
+
+    def _hand_over(self, before: Before) -> None:
+        """Have the partner serve the clients of a server that serves some; raises NotHandedOver."""
+        ha = before.ha or {}
+        if not self.wanted.hand_over or before.problem or not ha.get("ha"):
+            return
+        if before.digest is None or before.marker.get("digest") != before.digest:
+            # What lies there may not be what runs, and could not bring the server back.
+            return
+        partnership = self._partnership(before)
+        if ha.get("scopes"):
+            with self._timed("hand_over"):
+                problem = partnership.unheard(self.wanted.gate_ha_states)
+                if not problem:
+                    self._left = partnership
+                    problem = partnership.leave()
+            if problem:
+                raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
+        elif ha.get("state") == DRAINED:
+            self._left = partnership
+
+    def _come_back(self, before: Before) -> str:
+        """Have a server that was handed over serve again as it was; says so, or nothing if it was not handed over."""
+        if self._left is None:
+            return ""
+        name = self.wanted.unit
+        try:
+            self._start(before.content, self.wanted.wait_ha_states)
+        except ApplyError as exc:
+            return f"{name} was restarted with its old configuration to serve again, and {_sentence(exc)}"
+        return f"Nothing was changed; {name} was restarted with its old configuration and serves again"
+
+    def _start(self, content: Any, ha_states: list[str]) -> None:
+        """Restart the daemon and wait until it serves *content*; raises ApplyError."""
+        for attempt in (1, 2):
+            with self._timed("restart"):
+                self._restart()
+            with self._timed("serve"):
+                pid = self._wait_serving(content)
+            if not ha_states:
+                return
+            try:
+                with self._timed("ha"):
+                    self._wait_ha(content, pid, ha_states)
+                return
+            except StillDrained:
+                if attempt == 2:
+                    raise
+
+    def _restart(self) -> None:
+        """Restart the daemon; one whose partner stands in stays away until the partner has seen that it is gone.
+
+        A server that is back too early is told by its partner to keep quiet, for good.
+        """
+        if self._left is not None:
+            self.unit.stop()
+            self._left.wait_for_partner(ALONE)
+        self.unit.restart()
 
     def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
         """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""
@@ -1283,8 +1355,8 @@ class Transaction:
                     error.rolled_back = True
                     error.message += f". {told} and {name} is stopped, as it was before"
                     return
-                self.unit.restart()
-                self._wait_serving(self.wanted.content if fallback.kind == "same" else parsed(fallback.data))
+                old = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
+                self._start(old, self.wanted.wait_ha_states if self._left else [])
                 error.rolled_back = True
                 error.message += f". {told} and {name} serves again"
             except (ApplyError, OSError) as exc:
@@ -1346,24 +1418,31 @@ class Transaction:
                     f"{self.wanted.unit} runs but does not serve within {self.wanted.start_timeout} s of its start: "
                     f"{problem.rstrip('.')}"
                 )
-            self.system.sleep(POLL_SECONDS)
+            self._pause(content, POLL_SECONDS)
 
-    def _wait_ha(self, pid: int) -> None:
+    def _wait_ha(self, content: Any, pid: int, states: list[str]) -> None:
         """Wait for one of the HA states asked for, while the daemon goes on living."""
         wanted = self.wanted
         start = self.system.now()
         while True:
-            problem = self._probe(wanted.content, pid)
+            problem = self._probe(content, pid)
             ha = self._ha
-            if problem is None and ha and ha.get("state") in wanted.wait_ha_states:
+            if problem is None and ha and ha.get("state") in states:
                 return
             self._alive(pid)
+            if problem is None and ha and ha.get("state") == DRAINED:
+                raise StillDrained(f"the server was back before its partner noticed, and is a {describe(ha)}")
             if self.system.now() - start >= wanted.ha_timeout:
                 raise HaNotReached(
-                    f"the server did not reach the HA state {' or '.join(wanted.wait_ha_states)} within "
-                    f"{wanted.ha_timeout} s: {problem or 'it is a ' + describe(ha)}"
+                    f"the server did not reach the HA state {' or '.join(states)} within {wanted.ha_timeout} s: "
+                    f"{problem or 'it is a ' + describe(ha)}"
                 )
-            self.system.sleep(POLL_SECONDS * 2)
+            self._pause(content, POLL_SECONDS * 2)
+
+    def _pause(self, content: Any, seconds: float) -> None:
+        """Sleep while a daemon starts; one that is in a pair is kept awake, for its heartbeats to be in time."""
+        key = self.wanted.daemon.key
+        nudge(self.system, unix_socket(content, key, None) if uses_ha(content, key) else None, seconds)
 
     def _alive(self, pid: int) -> UnitState:
         """The unit's state; raises as soon as the daemon that was started is known to be dead."""
@@ -1410,12 +1489,12 @@ class Transaction:
             return "it has not opened its sockets for DHCP packets"
         return self._probe_listener(listener_of(content, key), pid)
 
-    def _probe_listener(self, listener: Listener | None, pid: int) -> str | None:
+    def _probe_listener(self, listener: Door | None, pid: int) -> str | None:
         """None unless the partner would not find this server: Kea 2.2 lives on when it cannot open the port."""
         if listener is None:
             return None
         try:
-            reply = self.system.listener(listener)
+            reply = self.system.knock(listener, "status-get")
         except KeaApiError as exc:
             words = _NO_LISTENER.get(exc.kind)
             return "its HA listener is not there: " + words.format(url=listener.url) if words else None

@@ -130,12 +130,26 @@ options:
     default: 30
   gate_ha_states:
     description:
-      - If a restart is needed and the running server is in any other high availability state, the module fails before
-        it touches anything.
+      - If a restart is needed and the running server, or its partner as the server sees it, is in any other high
+        availability state, the module fails before it touches anything. So it does when the two do not hear each other,
+        or when both or none of a pair in V(hot-standby) answer the clients.
+      - What a server knows of its partner may be old. The module waits for three heartbeats and 5 seconds.
+      - A server in V(in-maintenance) whose partner stands in for it may be changed.
       - Ignored while the server does not run or does not serve. Empty is no condition.
     type: list
     elements: str
     default: []
+  hand_over:
+    description:
+      - "Have the partner serve the clients of a server that serves some, before that server is interrupted: it is put
+        into the state V(in-maintenance), and stopped when its partner says that it stands in. It is started when its
+        partner has noticed that it is gone, and gets its clients back when it is proven."
+      - Clients then wait for one heartbeat at most, twice, however long the server takes to start, and are not without
+        service when the new configuration fails.
+      - A partner that does not stand in stops the run before anything was changed.
+      - Not for a server that serves nobody, and none that is not in a pair.
+    type: bool
+    default: false
   watch_files:
     description:
       - Files the daemon reads at its start only, such as password files, certificates and keys. A change of one is a
@@ -193,7 +207,8 @@ EXAMPLES = r"""
   keaops.kea.kea_config:
     daemon: dhcp4
     content: "{{ rendered }}"
-    gate_ha_states: [hot-standby, partner-down]
+    gate_ha_states: [hot-standby]
+    hand_over: true
     wait_ha_states: [hot-standby]
     ha_timeout: 60
   become: true
@@ -246,12 +261,13 @@ ha:
   type: dict
 seconds:
   description:
-    - Seconds each stage took, of C(inspect), C(check), C(replace), C(restart), C(serve), C(ha) and C(roll_back).
+    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(restart), C(serve), C(ha)
+      and C(roll_back).
   returned: always
   type: dict
   sample: {inspect: 0.05, check: 0.09, replace: 0.01, restart: 0.11, serve: 2.1, ha: 3.5}
 stage:
-  description: Where it stopped. One of V(prepare), V(check), V(replace), V(restart), V(serve), V(ha).
+  description: Where it stopped. One of V(prepare), V(check), V(hand_over), V(replace), V(restart), V(serve), V(ha).
   returned: failure
   type: str
   sample: serve
@@ -331,6 +347,7 @@ def wanted_from(params):
         ha_timeout=params["ha_timeout"],
         start_timeout=params["start_timeout"],
         gate_ha_states=params["gate_ha_states"],
+        hand_over=params["hand_over"],
         watch_files=sorted(params["watch_files"]),
         links=params["links"],
         run_id=params["run_id"],
@@ -372,6 +389,7 @@ def argument_spec():
         "ha_timeout": {"type": "int", "default": 90},
         "start_timeout": {"type": "int", "default": 30},
         "gate_ha_states": {"type": "list", "elements": "str", "default": []},
+        "hand_over": {"type": "bool", "default": False},
         "watch_files": {"type": "list", "elements": "path", "default": []},
         "links": {"type": "dict", "default": {}},
         "run_id": {"type": "str"},
