@@ -47,6 +47,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._handover import (
     doors_of,
     nudge,
 )
+from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
@@ -151,7 +152,11 @@ class NotInstalled(ApplyError):
 
 
 class LockHeld(ApplyError):
-    """Another run works on this host."""
+    """Another run works on this host, or has not ended its work."""
+
+
+class NoWayBack(ApplyError):
+    """What was there before the run cannot be put back."""
 
 
 class GateClosed(ApplyError):
@@ -905,7 +910,7 @@ class Wanted(NamedTuple):
     hand_over: bool
     watch_files: list[str]
     links: dict[str, str]
-    run_id: str | None
+    run: Run | None
     lock_timeout: float
 
 
@@ -954,6 +959,8 @@ class Transaction:
         self._ha: dict[str, Any] | None = None
         # The partner that stands in for this server.
         self._left: Partnership | None = None
+        self._journal: Journal | None = None
+        self._settled = ""
 
     # -- public
 
@@ -961,9 +968,58 @@ class Transaction:
         """Do it, or predict it; returns the result, raises ApplyError."""
         if check_mode:
             return self._run(True)
-        about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
-        with host_lock(self.system, about, self.wanted.lock_timeout):
+        with self._locked():
             return self._run(False)
+
+    @property
+    def run_open(self) -> bool:
+        """Whether the run has something on this host that is not ended."""
+        return bool(self._journal and self._journal.open)
+
+    def take_back(self, check_mode: bool = False) -> dict[str, Any]:
+        """Bring the daemon back to what it was before this run; returns the result, raises ApplyError."""
+        if check_mode:
+            # A run in check mode has changed nothing.
+            return self._result("none", [], [], None)
+        with self._locked() as journal:
+            old = journal.old(self.wanted.daemon.name)
+            if old is None:
+                return self._result("none", [], [], None)
+            self._aim_at(old)
+            return self._run(False)
+
+    @contextlib.contextmanager
+    def _locked(self):
+        """Hold the lock of the host, and its journal unless that is another run's."""
+        run = self.wanted.run
+        about = {"daemon": self.wanted.daemon.name, "run_id": run.id if run else None}
+        with host_lock(self.system, about, self.wanted.lock_timeout):
+            self._journal = Journal(self.system, run)
+            try:
+                self._settled = self._journal.claim()
+            except Busy as exc:
+                raise LockHeld(str(exc)) from None
+            except OSError as exc:
+                raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}. {UNTOUCHED}") from None
+            yield self._journal
+
+    def _aim_at(self, old: dict[str, Any]) -> None:
+        """Want what the journal says was there before."""
+        path = self._previous_path
+        found = {path: self.system.read(path), self.wanted.path: self.system.read(self.wanted.path)}
+        for data in found.values():
+            content = parsed(data)
+            if content is not None and digest_of(content) == old["digest"]:
+                break
+        else:
+            raise NoWayBack(
+                f"the configuration from before this run is not in {path} any more, so it cannot be put back"
+                if old["digest"]
+                else "there was no configuration before this run that was proven to serve"
+            )
+        links = {path: target for path, target in old["links"].items() if target is not None}
+        self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"])
+        self.digest, self.text = old["digest"], data
 
     def stop(self, check_mode: bool = False) -> dict[str, Any]:
         """Have the daemon neither run nor start with the host."""
@@ -972,13 +1028,16 @@ class Transaction:
         disable = state.load == "loaded" and state.boot in ("enabled", "enabled-runtime")
         action = "stop" if wanted_stop else ("disable" if disable else "none")
         if action != "none" and not check_mode:
-            about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
-            with host_lock(self.system, about, self.wanted.lock_timeout), self._timed("restart"):
+            with self._locked() as journal, self._timed("restart"):
+                found = parsed(self.system.read(self.wanted.path))
+                old = {"digest": None if found is None else digest_of(found), "links": {}, "settings": None}
+                self._noting(lambda: journal.begin(self.wanted.daemon.name, old, {"digest": None}))
                 if disable:
                     self.unit.set_boot(False)
                 if wanted_stop:
                     self.unit.stop()
                 self.system.remove(self._marker_path)
+                self._note(lambda journal, daemon: journal.proven(daemon))
         before = "{}: {}, {}".format(self.wanted.unit, state.active, state.boot or "not installed")
         after = "{}: inactive, {}".format(self.wanted.unit, "disabled" if disable else state.boot or "not installed")
         diff = [{"before_header": "unit", "after_header": "unit", "before": before + "\n", "after": after + "\n"}]
@@ -1188,6 +1247,7 @@ class Transaction:
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
+            self._note_begin(before, fallback)
             self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
@@ -1198,15 +1258,46 @@ class Transaction:
             error = exc if isinstance(exc, ApplyError) else ApplyError(f"unexpected failure: {exc!r}", str(exc))
             if not replaced:
                 error.message += f". {self._come_back(before) or UNTOUCHED}"
+                self._note(lambda journal, daemon: journal.undone(daemon))
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
             self._roll_back(error, fallback, before)
+            if error.rolled_back:
+                self._note(lambda journal, daemon: journal.undone(daemon))
             if _NOT_STARTED.search(error.reason):
                 error.message += f". {UNLOCK}"
             elif self._settings_wrong(before):
                 error.message += ". If the new settings of its unit are the reason, set kea_unit_hardening: false"
             raise error from exc
         self._write_marker(files)
+        self._note(lambda journal, daemon: journal.proven(daemon))
+
+    def _note_begin(self, before: Before, fallback: Fallback) -> None:
+        """Note in the journal what is about to change, and how it was."""
+        content = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
+        proven = before.marker.get("digest")
+        digest = None if content is None else digest_of(content)
+        links = {path: self._proven_target(before, path) for path in self.wanted.links}
+        # Only what was proven to serve is worth to be returned to.
+        old = {"digest": digest if digest == proven else None, "links": links, "settings": None}
+        new = {"digest": self.digest, "links": self.wanted.links, "settings": None}
+        if self._settings_wrong(before):
+            old["settings"], new["settings"] = before.settings or "", self.wanted.unit_settings
+        self._noting(lambda: self._journal.begin(self.wanted.daemon.name, old, new))
+
+    def _noting(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as exc:
+            raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}", str(exc)) from None
+
+    def _note(self, write: Callable[[Journal, str], None]) -> None:
+        """Note something in the journal; the daemon is what it is, whether that works or not."""
+        assert self._journal is not None
+        try:
+            write(self._journal, self.wanted.daemon.name)
+        except OSError as exc:
+            self.warnings.append(f"the journal of this host could not be written: {exc.strerror or exc}")
 
     def _hand_over(self, before: Before) -> None:
         """Have the partner serve the clients of a server that serves some; raises NotHandedOver."""
@@ -1316,10 +1407,16 @@ class Transaction:
 
     def _keep(self, before: Before, fallback: Fallback) -> None:
         """Keep the old file, unless what is kept already is the better one to return to."""
-        if fallback.kind == "live" and fallback.data is not None:
+        if fallback.kind == "live" and fallback.data is not None and not self._keeps_origin():
             temporary = self._previous_path + ".new"
             self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
             self.system.replace(temporary, self._previous_path)
+
+    def _keeps_origin(self) -> bool:
+        """Tell whether the file kept is that from before this run, which changes the daemon not for the first time."""
+        old = self._journal.old(self.wanted.daemon.name) if self._journal else None
+        kept = parsed(self.system.read(self._previous_path))
+        return bool(old and old["digest"] and kept is not None and digest_of(kept) == old["digest"])
 
     def _roll_back(self, error: ApplyError, fallback: Fallback, before: Before) -> None:
         """Put the old state back and say in *error* how that went."""
@@ -1621,7 +1718,7 @@ class Transaction:
             "links": self.wanted.links,
             "time": int(self.system.epoch()),
             "kea_version": version.out.strip() or None,
-            "run_id": self.wanted.run_id,
+            "run_id": self.wanted.run.id if self.wanted.run else None,
         }
         try:
             self.system.make_folder(self.system.state_dir)
@@ -1680,6 +1777,8 @@ class Transaction:
             "ha": self._ha if before is not None else None,
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
             "rolled_back": False,
+            "settled": self._settled,
+            "run_open": self.run_open,
             "log": [],
             "diff": diff,
             "warnings": self.warnings,
@@ -1734,6 +1833,7 @@ def failure(error: ApplyError, transaction: Transaction | None = None) -> dict[s
         "rolled_back": bool(error.rolled_back),
         # The service was interrupted, even where everything is as before again.
         "changed": error.rolled_back is not None,
+        "run_open": transaction.run_open if transaction else False,
         "log": error.log,
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
         "warnings": transaction.warnings if transaction else [],

@@ -265,6 +265,13 @@ def _firewall_plan(pair: Pair, server: Server, partner: Server) -> dict[str, Any
     )
 
 
+def settles(pair: Pair, server: Server) -> list[str]:
+    """Return the runs of which this one may take over what they have left on a host."""
+    other = (server.facts or {}).get("other_run") or {}
+    over = other.get("over") or (other and other.get("id") == pair.settings["kea_settle_run"])
+    return [other["id"]] if over else []
+
+
 def host_plan(pair: Pair, host: str) -> dict[str, Any]:
     """Return the plan of one host, as docs/architecture.md describes it.
 
@@ -294,6 +301,8 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         "role": server.role,
         "address": server.address,
         "partner": {"host": partner.host},
+        "run": {"partner": partner.host, "settles": settles(pair, server)},
+        "rollback": pair.settings["kea_rollback"],
         "kea_version": server.kea_version,
         "turn": turn_of(pair, server),
         "agent_last": agent_last(pair, server),

@@ -48,9 +48,11 @@ options:
   state:
     description:
       - V(present) has the daemon run with O(content).
+      - V(previous) has it run with what it had before O(run), if that run has changed it. The other options are those
+        of V(present); O(content), O(links) and O(unit_settings) are replaced by what was there.
       - V(stopped) stops it and has it not start with the host. Its files are left alone.
     type: str
-    choices: [present, stopped]
+    choices: [present, previous, stopped]
     default: present
   content:
     description:
@@ -169,19 +171,50 @@ options:
       - Name the files in O(watch_files), too, so that another content behind the same target is noticed.
     type: dict
     default: {}
-  run_id:
-    description: Any text that names this run, shown to a run that finds the lock taken and kept in the marker file.
-    type: str
+  run:
+    description:
+      - The run of a playbook that this change belongs to. Its first change on a host opens the journal of the host, and
+        from then on changes of other runs are refused, until M(keaops.kea.kea_settle) ends the run.
+      - Without it a change leaves no trace in the journal, and is refused while that is open.
+    type: dict
+    suboptions:
+      id:
+        description: What tells it from all other runs.
+        type: str
+        required: true
+      controller:
+        description: The machine on which it runs.
+        type: str
+        required: true
+      user:
+        description: Who runs it.
+        type: str
+        required: true
+      pid:
+        description: Its process there.
+        type: int
+        default: 0
+      partner:
+        description: The host of the partner, for people who read the journal.
+        type: str
+        default: ""
+      settles:
+        description: Ids of runs that are known to be over. What they have left open becomes this run's.
+        type: list
+        elements: str
+        default: []
   lock_timeout:
     description: Seconds to wait for another run that changes Kea on this host, before failing.
     type: int
     default: 0
 notes:
   - Needs root and systemd.
-  - "Files beside O(path): C(.keaops-previous), the last configuration before this one. Below C(/var/lib/keaops): a
-    marker for each daemon, with the fingerprint of the configuration that was proven to serve."
+  - "Files beside O(path): C(.keaops-previous), the last configuration before this one, or before O(run). Below
+    C(/var/lib/keaops): a marker for each daemon, with the fingerprint of the configuration that was proven to serve,
+    and C(journal.json), who changes the host or did so last."
 seealso:
   - module: keaops.kea.kea_host_info
+  - module: keaops.kea.kea_settle
   - module: keaops.kea.kea_peer
 author:
   - keaops.kea contributors (@keaops)
@@ -253,6 +286,16 @@ digest:
   returned: success
   type: str
   sample: 5b0f2c3e9d1a47c8b6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3
+run_open:
+  description: Whether O(run) has changed something on this host, or taken over what another one has left.
+  returned: success
+  type: bool
+  sample: true
+settled:
+  description: Whose journal was taken over, in words; empty if there was none.
+  returned: success
+  type: str
+  sample: ""
 ha:
   description:
     - The server's high availability state after the run, as M(keaops.kea.kea_ha_info) describes it; null where there
@@ -294,7 +337,7 @@ log:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _apply
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _journal
 
 
 class QuietModule(AnsibleModule):
@@ -350,7 +393,7 @@ def wanted_from(params):
         hand_over=params["hand_over"],
         watch_files=sorted(params["watch_files"]),
         links=params["links"],
-        run_id=params["run_id"],
+        run=_journal.run_of(params["run"]),
         lock_timeout=params["lock_timeout"],
     )
 
@@ -362,6 +405,8 @@ def work(params, check_mode, system):
         transaction = _apply.Transaction(wanted_from(params), system)
         if params["state"] == "stopped":
             return transaction.stop(check_mode)
+        if params["state"] == "previous":
+            return transaction.take_back(check_mode)
         return transaction.run(check_mode)
     except _apply.ApplyError as exc:
         return _apply.failure(exc, transaction)
@@ -371,7 +416,7 @@ def argument_spec():
     """Return the module's options."""
     return {
         "daemon": {"type": "str", "choices": ["dhcp4", "ctrl_agent"], "required": True},
-        "state": {"type": "str", "choices": ["present", "stopped"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "previous", "stopped"], "default": "present"},
         "content": {"type": "dict"},
         "header": {"type": "list", "elements": "str", "default": []},
         "path": {"type": "path"},
@@ -392,7 +437,7 @@ def argument_spec():
         "hand_over": {"type": "bool", "default": False},
         "watch_files": {"type": "list", "elements": "path", "default": []},
         "links": {"type": "dict", "default": {}},
-        "run_id": {"type": "str"},
+        "run": {"type": "dict", "options": _journal.run_spec()},
         "lock_timeout": {"type": "int", "default": 0},
     }
 
@@ -400,7 +445,9 @@ def argument_spec():
 def main():
     """Run the module."""
     module = QuietModule(
-        argument_spec=argument_spec(), required_if=[("state", "present", ["content"])], supports_check_mode=True
+        argument_spec=argument_spec(),
+        required_if=[("state", "present", ["content"]), ("state", "previous", ["run"])],
+        supports_check_mode=True,
     )
     module.no_log_values.update(_apply.secrets_in(module.params["content"]))
     system = _apply.System()

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of whether, and in which order, a run may change a pair now."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ._journal import describe
+from ._plan import settles
+from ._registry import ERROR, WARNING, Context, Problem, register
+
+
+@register("V30", ERROR, "No other run is changing the hosts.", facts=True)
+def no_other_run(context: Context) -> Iterator[Problem]:
+    for server in context.with_facts():
+        other = server.facts.get("other_run")
+        if not other:
+            continue
+        who = describe(other, (server.facts.get("kea") or {}).get("time") or other.get("updated", 0))
+        over = bool(settles(context.pair, server))
+        yield Problem(
+            server.host,
+            "kea_settle_run",
+            context.pair.settings["kea_settle_run"] or "",
+            f"{who} is over and has not ended its work" if over else f"Kea is being changed by {who}",
+            "A run of site.yml takes that over: it goes on from there, or puts it right"
+            if over
+            else "Wait until that run has ended. If it is over for certain, because its controller is gone, run site.yml "
+            f"with -e kea_settle_run={other.get('id')}",
+            WARNING if over else "",
+        )
