@@ -45,6 +45,7 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
         address=plan.get("address") or "",
         subnets=(content.get("Dhcp4") or {}).get("subnet4"),
         done=done,
+        changes=((_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("change") or {}).get("words"),
         certificate=_certificate(tls),
         authorities=len(trust),
         rotating=len(trust) > 1 and own_ca,

@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _compare, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -48,6 +48,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._handover import (
     nudge,
 )
 from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
+from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
@@ -468,12 +469,6 @@ class System:
 
 
 # --- configuration: meaning, secrets, text ---------------------------------------------------------------------------
-
-
-def digest_of(content: Any) -> str:
-    """A fingerprint of what a configuration means: white space, comments and the order of keys do not matter."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def secrets_in(value: Any) -> list[str]:
@@ -961,6 +956,7 @@ class Transaction:
         self._left: Partnership | None = None
         self._journal: Journal | None = None
         self._settled = ""
+        self._change = _changes.Change(_changes.NONE, ())
 
     # -- public
 
@@ -1056,6 +1052,11 @@ class Transaction:
         with self._timed("inspect"):
             before = self._inspect()
         action, reasons = self._decide(before)
+        if action in ("start", "restart") and before.digest != self.digest:
+            self._change = _changes.classify(before.content, wanted.content)
+            if before.marker.get("digest") != before.digest:
+                # Somebody else's file: it would be a list of everything.
+                self._change = self._change._replace(words=())
         diff = self._diff(before, action, reasons)
         if action in ("start", "restart"):
             before = self._gate(before, check_mode)
@@ -1308,16 +1309,19 @@ class Transaction:
             # What lies there may not be what runs, and could not bring the server back.
             return
         partnership = self._partnership(before)
-        if ha.get("scopes"):
-            with self._timed("hand_over"):
+        with self._timed("hand_over"):
+            if ha.get("scopes"):
                 problem = partnership.unheard(self.wanted.gate_ha_states)
                 if not problem:
                     self._left = partnership
                     problem = partnership.leave()
-            if problem:
-                raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
-        elif ha.get("state") == DRAINED:
-            self._left = partnership
+                if problem:
+                    raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
+            elif ha.get("state") == DRAINED:
+                self._left = partnership
+            if self._left is not None:
+                # At once: until then the partner sends it leases, perhaps of subnets that it is about to learn.
+                self._go_away()
 
     def _come_back(self, before: Before) -> str:
         """Have a server that was handed over serve again as it was; says so, or nothing if it was not handed over."""
@@ -1348,14 +1352,16 @@ class Transaction:
                     raise
 
     def _restart(self) -> None:
-        """Restart the daemon; one whose partner stands in stays away until the partner has seen that it is gone.
-
-        A server that is back too early is told by its partner to keep quiet, for good.
-        """
-        if self._left is not None:
-            self.unit.stop()
-            self._left.wait_for_partner(ALONE)
+        """Start the daemon; if it runs although its partner stands in, it goes away once more."""
+        if self._left is not None and self.unit.state().running:
+            self._go_away()
         self.unit.restart()
+
+    def _go_away(self) -> None:
+        """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""
+        self.unit.stop()
+        if self._left is not None:
+            self._left.wait_for_partner(ALONE)
 
     def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
         """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""
@@ -1778,6 +1784,7 @@ class Transaction:
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
             "rolled_back": False,
             "settled": self._settled,
+            "change": self._change.as_dict(),
             "run_open": self.run_open,
             "log": [],
             "diff": diff,

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from ._changes import MIXED, changed_subnets
 from ._journal import describe
-from ._plan import settles
+from ._plan import direction, serves, settles, subnets_before_and_after
 from ._registry import ERROR, WARNING, Context, Problem, register
 
 
@@ -26,7 +27,25 @@ def no_other_run(context: Context) -> Iterator[Problem]:
             f"{who} is over and has not ended its work" if over else f"Kea is being changed by {who}",
             "A run of site.yml takes that over: it goes on from there, or puts it right"
             if over
-            else "Wait until that run has ended. If it is over for certain, because its controller is gone, run site.yml "
-            f"with -e kea_settle_run={other.get('id')}",
+            else "Wait until that run has ended. If it is over for certain, because its controller is gone, run "
+            f"site.yml with -e kea_settle_run={other.get('id')}",
             WARNING if over else "",
         )
+
+
+@register("V31", ERROR, "A run adds subnets to a serving pair, or removes some, but not both.", facts=True)
+def one_direction(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    if pair.settings["kea_accept_outage"] or direction(pair) != MIXED:
+        return
+    for server in context.with_facts():
+        added, removed = changed_subnets(*subnets_before_and_after(server))
+        if added and removed and serves(server):
+            yield Problem(
+                server.host,
+                "kea_subnets",
+                added[0],
+                f"this run adds subnets ({', '.join(added[:3])}) and removes others ({', '.join(removed[:3])}): in "
+                "either order one server would give leases in a subnet that its partner does not know",
+                "Make it two runs: add the new subnets first, and remove the old ones with a second run",
+            )

@@ -276,6 +276,21 @@ reasons:
   type: list
   elements: str
   sample: [the configuration differs]
+change:
+  description: What is different in the configuration of V(dhcp4), where that is why it is started or restarted.
+  returned: success
+  type: dict
+  contains:
+    kind:
+      description:
+        - V(none); V(soft), as options, reservations and lifetimes; V(additive) with new subnets or pools;
+          V(subtractive) without some; V(mixed) with new subnets for old ones; V(breaking), how it talks to its partner.
+      type: str
+    words:
+      description: What changes, in lines for people. Empty if the file that was there was not proven to serve.
+      type: list
+      elements: str
+  sample: {kind: soft, words: ["valid-lifetime: was 43200, is 43201"]}
 backup:
   description: The file with the configuration before the last change, or null.
   returned: success

@@ -559,6 +559,18 @@ def test_right_file_but_not_serving_is_applied_again(host, trouble):
     assert host.running == config()
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_the_change_is_told_in_words(host, check):
+    host.converge(config(1))
+    found = run(host, config(2), check=check)["change"]
+    assert found == {"kind": "soft", "words": ["valid-lifetime: was 1, is 2"]}
+    host.converge(config(2))
+    assert run(host, config(2), check=check)["change"] == {"kind": "none", "words": []}
+    # Of somebody else's file everything is different.
+    host.converge({"Dhcp4": {"password": "x"}}, proven=False)
+    assert run(host, config(2), check=check)["change"] == {"kind": "breaking", "words": []}
+
+
 # --- it is refused before anything is touched
 
 
