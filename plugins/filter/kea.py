@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keaops.kea.plugins.module_utils import _findings, _model, _plan, _render
-from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
+from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory, _run
 
 
 def plan(hostvars: Any, host: str, groups: Any) -> dict:
@@ -22,7 +22,9 @@ def plan(hostvars: Any, host: str, groups: Any) -> dict:
         raise AnsibleFilterError("\n".join([_findings.counts_line(findings) + ":", *_findings.report(findings)]))
     _inventory.certify(pair, hostvars)
     try:
-        return _inventory.never_templated(_plan.host_plan(pair, str(host)))
+        found = _plan.host_plan(pair, str(host))
+        found["run"].update(_run.this_run())
+        return _inventory.never_templated(found)
     except _plan.PlanError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -37,7 +37,18 @@ from ansible_collections.keaops.kea.plugins.module_utils._api import (
     UnixTransport,
     hide_secrets,
     is_secret,
+    read_password,
 )
+from ansible_collections.keaops.kea.plugins.module_utils._handover import (
+    ALONE,
+    DRAINED,
+    Door,
+    Partnership,
+    doors_of,
+    nudge,
+)
+from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
+from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
@@ -113,20 +124,11 @@ DAEMONS = {
 }
 
 
-class Listener(NamedTuple):
-    """A server's own port for its partner, and the files it would show there itself; None without TLS."""
-
-    url: str
-    ca_path: str | None
-    cert: str | None
-    key: str | None
-
-
 class ApplyError(Exception):
     """The transaction stopped.
 
     Attributes:
-        stage (str): prepare, check, replace, restart, serve, ha or finish.
+        stage (str): prepare, check, hand_over, replace, restart, serve, ha or finish.
         reason (str): the daemon's or the system's own words.
         log (list[str]): lines the daemon and systemd wrote about it.
         rolled_back (bool | None): None when nothing had been changed yet.
@@ -151,7 +153,11 @@ class NotInstalled(ApplyError):
 
 
 class LockHeld(ApplyError):
-    """Another run works on this host."""
+    """Another run works on this host, or has not ended its work."""
+
+
+class NoWayBack(ApplyError):
+    """What was there before the run cannot be put back."""
 
 
 class GateClosed(ApplyError):
@@ -198,6 +204,16 @@ class HaNotReached(ApplyError):
     """The server serves its API but its HA state is not one of those asked for."""
 
     stage = "ha"
+
+
+class NotHandedOver(ApplyError):
+    """The partner did not take the clients over."""
+
+    stage = "hand_over"
+
+
+class StillDrained(HaNotReached):
+    """The server was back before its partner had noticed that it was gone, and waits for somebody to end that."""
 
 
 class Done(NamedTuple):
@@ -296,21 +312,24 @@ class System:
         """Wait."""
         time.sleep(seconds)
 
-    def api(self, path: str, command: str, timeout: float = 5) -> Any:
+    def api(self, path: str, command: str, timeout: float = 5, arguments: dict[str, Any] | None = None) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
-        return KeaClient(UnixTransport(path, timeout)).command(command)
+        return KeaClient(UnixTransport(path, timeout)).command(command, arguments)
 
-    def listener(self, listener: Listener, timeout: float = 3) -> Any:
-        """Ask the daemon at its HA listener, as its partner would; returns the reply, raises KeaApiError."""
+    def knock(self, door: Door, command: str, timeout: float = 3) -> Any:
+        """Ask the server behind *door* as its partner would; returns the reply, raises KeaApiError."""
+        password = read_password(door.password_file) if door.password_file else None
         transport = HttpTransport(
-            listener.url,
-            ca_path=listener.ca_path,
-            client_cert=listener.cert,
-            client_key=listener.key,
+            door.url,
+            user=door.user if password is not None else None,
+            password=password,
+            ca_path=door.ca_path,
+            client_cert=door.cert,
+            client_key=door.key,
             timeout=timeout,
             verify_hostname=False,
         )
-        return KeaClient(transport).command("status-get")
+        return KeaClient(transport).command(command)
 
     def http(self, host: str, port: int, tls: bool, timeout: float = 5) -> str | None:
         """None if something speaks HTTP, or TLS, there, else the reason why not.
@@ -452,12 +471,6 @@ class System:
 # --- configuration: meaning, secrets, text ---------------------------------------------------------------------------
 
 
-def digest_of(content: Any) -> str:
-    """A fingerprint of what a configuration means: white space, comments and the order of keys do not matter."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
 def secrets_in(value: Any) -> list[str]:
     """Every secret text in *value*."""
     found: list[str] = []
@@ -502,17 +515,12 @@ def uses_ha(content: Any, key: str) -> bool:
     return False
 
 
-def listener_of(content: Any, key: str) -> Listener | None:
+def listener_of(content: Any, key: str) -> Door | None:
     """The HA listener of its own that *content* has the server open, or None."""
-    hooks = [hook for hook in _section(content, key).get("hooks-libraries") or [] if isinstance(hook, dict)]
-    for hook in hooks:
-        for ha in (hook.get("parameters") or {}).get("high-availability") or []:
-            threads = ha.get("multi-threading") or {}
-            own = [peer for peer in ha.get("peers") or [] if peer.get("name") == ha.get("this-server-name")]
-            if own and threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
-                url = str(own[0].get("url"))
-                files = [own[0].get(name, ha.get(name)) for name in ("trust-anchor", "cert-file", "key-file")]
-                return Listener(url, *(files if url.startswith("https:") else [None, None, None]))
+    section = _section(content, key)
+    threads = (_compare.high_availability(section) or {}).get("multi-threading") or {}
+    if threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
+        return doors_of(section)[0]
     return None
 
 
@@ -894,9 +902,10 @@ class Wanted(NamedTuple):
     ha_timeout: float
     start_timeout: float
     gate_ha_states: list[str]
+    hand_over: bool
     watch_files: list[str]
     links: dict[str, str]
-    run_id: str | None
+    run: Run | None
     lock_timeout: float
 
 
@@ -943,6 +952,11 @@ class Transaction:
         self.digest = digest_of(wanted.content)
         self.text = render(wanted.content, wanted.header).encode("utf-8")
         self._ha: dict[str, Any] | None = None
+        # The partner that stands in for this server.
+        self._left: Partnership | None = None
+        self._journal: Journal | None = None
+        self._settled = ""
+        self._change = _changes.Change(_changes.NONE, ())
 
     # -- public
 
@@ -950,9 +964,58 @@ class Transaction:
         """Do it, or predict it; returns the result, raises ApplyError."""
         if check_mode:
             return self._run(True)
-        about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
-        with host_lock(self.system, about, self.wanted.lock_timeout):
+        with self._locked():
             return self._run(False)
+
+    @property
+    def run_open(self) -> bool:
+        """Whether the run has something on this host that is not ended."""
+        return bool(self._journal and self._journal.open)
+
+    def take_back(self, check_mode: bool = False) -> dict[str, Any]:
+        """Bring the daemon back to what it was before this run; returns the result, raises ApplyError."""
+        if check_mode:
+            # A run in check mode has changed nothing.
+            return self._result("none", [], [], None)
+        with self._locked() as journal:
+            old = journal.old(self.wanted.daemon.name)
+            if old is None:
+                return self._result("none", [], [], None)
+            self._aim_at(old)
+            return self._run(False)
+
+    @contextlib.contextmanager
+    def _locked(self):
+        """Hold the lock of the host, and its journal unless that is another run's."""
+        run = self.wanted.run
+        about = {"daemon": self.wanted.daemon.name, "run_id": run.id if run else None}
+        with host_lock(self.system, about, self.wanted.lock_timeout):
+            self._journal = Journal(self.system, run)
+            try:
+                self._settled = self._journal.claim()
+            except Busy as exc:
+                raise LockHeld(str(exc)) from None
+            except OSError as exc:
+                raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}. {UNTOUCHED}") from None
+            yield self._journal
+
+    def _aim_at(self, old: dict[str, Any]) -> None:
+        """Want what the journal says was there before."""
+        path = self._previous_path
+        found = {path: self.system.read(path), self.wanted.path: self.system.read(self.wanted.path)}
+        for data in found.values():
+            content = parsed(data)
+            if content is not None and digest_of(content) == old["digest"]:
+                break
+        else:
+            raise NoWayBack(
+                f"the configuration from before this run is not in {path} any more, so it cannot be put back"
+                if old["digest"]
+                else "there was no configuration before this run that was proven to serve"
+            )
+        links = {path: target for path, target in old["links"].items() if target is not None}
+        self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"])
+        self.digest, self.text = old["digest"], data
 
     def stop(self, check_mode: bool = False) -> dict[str, Any]:
         """Have the daemon neither run nor start with the host."""
@@ -961,13 +1024,16 @@ class Transaction:
         disable = state.load == "loaded" and state.boot in ("enabled", "enabled-runtime")
         action = "stop" if wanted_stop else ("disable" if disable else "none")
         if action != "none" and not check_mode:
-            about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
-            with host_lock(self.system, about, self.wanted.lock_timeout), self._timed("restart"):
+            with self._locked() as journal, self._timed("restart"):
+                found = parsed(self.system.read(self.wanted.path))
+                old = {"digest": None if found is None else digest_of(found), "links": {}, "settings": None}
+                self._noting(lambda: journal.begin(self.wanted.daemon.name, old, {"digest": None}))
                 if disable:
                     self.unit.set_boot(False)
                 if wanted_stop:
                     self.unit.stop()
                 self.system.remove(self._marker_path)
+                self._note(lambda journal, daemon: journal.proven(daemon))
         before = "{}: {}, {}".format(self.wanted.unit, state.active, state.boot or "not installed")
         after = "{}: inactive, {}".format(self.wanted.unit, "disabled" if disable else state.boot or "not installed")
         diff = [{"before_header": "unit", "after_header": "unit", "before": before + "\n", "after": after + "\n"}]
@@ -986,9 +1052,14 @@ class Transaction:
         with self._timed("inspect"):
             before = self._inspect()
         action, reasons = self._decide(before)
+        if action in ("start", "restart") and before.digest != self.digest:
+            self._change = _changes.classify(before.content, wanted.content)
+            if before.marker.get("digest") != before.digest:
+                # Somebody else's file: it would be a list of everything.
+                self._change = self._change._replace(words=())
         diff = self._diff(before, action, reasons)
         if action in ("start", "restart"):
-            self._gate(before)
+            before = self._gate(before, check_mode)
         if before.missing:
             text = "; ".join(before.missing)
             if not check_mode:
@@ -1094,17 +1165,25 @@ class Transaction:
             return ("enable" if self.wanted.enabled else "disable"), ["the unit's start at boot differs"]
         return "none", []
 
-    def _gate(self, before: Before) -> None:
+    def _gate(self, before: Before, check_mode: bool) -> Before:
         """Refuse to interrupt a server that its partner needs; one that does not serve can only gain."""
         gate = self.wanted.gate_ha_states
         if not gate or before.problem or not before.ha or not before.ha.get("ha"):
-            return
-        state = before.ha.get("state")
-        if state not in gate:
+            return before
+        with self._timed("gate"):
+            ha, problem = self._partnership(before).wait_until_fit(gate, patient=not check_mode)
+        if problem:
             raise GateClosed(
                 f"the server may be changed only in the HA state {' or '.join(gate)}, so that the pair keeps serving. "
-                f"It is a {describe(before.ha)}. Nothing was touched. Mend the pair first, then run again"
+                f"{problem}. Nothing was touched. Mend the pair first, then run again"
             )
+        return before._replace(ha=ha)
+
+    def _partnership(self, before: Before) -> Partnership:
+        """The server as it runs, and its partner."""
+        key = self.wanted.daemon.key
+        socket = unix_socket(before.content, key, self.wanted.control_socket)
+        return Partnership(self.system, _section(before.content, key), socket)
 
     def _check(self, before: Before, candidate: str, check_mode: bool) -> None:
         """Have the real daemon read the candidate, as the user it runs as, and systemd start it with new settings."""
@@ -1164,35 +1243,125 @@ class Transaction:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
     def _apply(self, before: Before, candidate: str) -> None:
-        """Replace, restart, prove; on any failure put the old state back."""
+        """Hand over, replace, restart, prove; on any failure put the old state back."""
         fallback = self._fallback(before)
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
+            self._note_begin(before, fallback)
+            self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
             replaced = True
             files = self._files()
-            with self._timed("restart"):
-                self.unit.restart()
-            with self._timed("serve"):
-                pid = self._wait_serving(self.wanted.content)
-            if self.wanted.wait_ha_states:
-                with self._timed("ha"):
-                    self._wait_ha(pid)
+            self._start(self.wanted.content, self.wanted.wait_ha_states)
         except Exception as exc:
             error = exc if isinstance(exc, ApplyError) else ApplyError(f"unexpected failure: {exc!r}", str(exc))
             if not replaced:
-                error.message += ". " + UNTOUCHED
+                error.message += f". {self._come_back(before) or UNTOUCHED}"
+                self._note(lambda journal, daemon: journal.undone(daemon))
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
             self._roll_back(error, fallback, before)
+            if error.rolled_back:
+                self._note(lambda journal, daemon: journal.undone(daemon))
             if _NOT_STARTED.search(error.reason):
                 error.message += f". {UNLOCK}"
             elif self._settings_wrong(before):
                 error.message += ". If the new settings of its unit are the reason, set kea_unit_hardening: false"
             raise error from exc
         self._write_marker(files)
+        self._note(lambda journal, daemon: journal.proven(daemon))
+
+    def _note_begin(self, before: Before, fallback: Fallback) -> None:
+        """Note in the journal what is about to change, and how it was."""
+        content = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
+        proven = before.marker.get("digest")
+        digest = None if content is None else digest_of(content)
+        links = {path: self._proven_target(before, path) for path in self.wanted.links}
+        # Only what was proven to serve is worth to be returned to.
+        old = {"digest": digest if digest == proven else None, "links": links, "settings": None}
+        new = {"digest": self.digest, "links": self.wanted.links, "settings": None}
+        if self._settings_wrong(before):
+            old["settings"], new["settings"] = before.settings or "", self.wanted.unit_settings
+        self._noting(lambda: self._journal.begin(self.wanted.daemon.name, old, new))
+
+    def _noting(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as exc:
+            raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}", str(exc)) from None
+
+    def _note(self, write: Callable[[Journal, str], None]) -> None:
+        """Note something in the journal; the daemon is what it is, whether that works or not."""
+        assert self._journal is not None
+        try:
+            write(self._journal, self.wanted.daemon.name)
+        except OSError as exc:
+            self.warnings.append(f"the journal of this host could not be written: {exc.strerror or exc}")
+
+    def _hand_over(self, before: Before) -> None:
+        """Have the partner serve the clients of a server that serves some; raises NotHandedOver."""
+        ha = before.ha or {}
+        if not self.wanted.hand_over or before.problem or not ha.get("ha"):
+            return
+        if before.digest is None or before.marker.get("digest") != before.digest:
+            # What lies there may not be what runs, and could not bring the server back.
+            return
+        partnership = self._partnership(before)
+        with self._timed("hand_over"):
+            if ha.get("scopes"):
+                problem = partnership.unheard(self.wanted.gate_ha_states)
+                if not problem:
+                    self._left = partnership
+                    problem = partnership.leave()
+                if problem:
+                    raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
+            elif ha.get("state") == DRAINED:
+                self._left = partnership
+            if self._left is not None:
+                # At once: until then the partner sends it leases, perhaps of subnets that it is about to learn.
+                self._go_away()
+
+    def _come_back(self, before: Before) -> str:
+        """Have a server that was handed over serve again as it was; says so, or nothing if it was not handed over."""
+        if self._left is None:
+            return ""
+        name = self.wanted.unit
+        try:
+            self._start(before.content, self.wanted.wait_ha_states)
+        except ApplyError as exc:
+            return f"{name} was restarted with its old configuration to serve again, and {_sentence(exc)}"
+        return f"Nothing was changed; {name} was restarted with its old configuration and serves again"
+
+    def _start(self, content: Any, ha_states: list[str]) -> None:
+        """Restart the daemon and wait until it serves *content*; raises ApplyError."""
+        for attempt in (1, 2):
+            with self._timed("restart"):
+                self._restart()
+            with self._timed("serve"):
+                pid = self._wait_serving(content)
+            if not ha_states:
+                return
+            try:
+                with self._timed("ha"):
+                    self._wait_ha(content, pid, ha_states)
+                return
+            except StillDrained:
+                if attempt == 2:
+                    raise
+
+    def _restart(self) -> None:
+        """Start the daemon; if it runs although its partner stands in, it goes away once more."""
+        if self._left is not None and self.unit.state().running:
+            self._go_away()
+        self.unit.restart()
+
+    def _go_away(self) -> None:
+        """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""
+        self.unit.stop()
+        if self._left is not None:
+            self._left.wait_for_partner(ALONE)
 
     def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
         """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""
@@ -1244,10 +1413,16 @@ class Transaction:
 
     def _keep(self, before: Before, fallback: Fallback) -> None:
         """Keep the old file, unless what is kept already is the better one to return to."""
-        if fallback.kind == "live" and fallback.data is not None:
+        if fallback.kind == "live" and fallback.data is not None and not self._keeps_origin():
             temporary = self._previous_path + ".new"
             self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
             self.system.replace(temporary, self._previous_path)
+
+    def _keeps_origin(self) -> bool:
+        """Tell whether the file kept is that from before this run, which changes the daemon not for the first time."""
+        old = self._journal.old(self.wanted.daemon.name) if self._journal else None
+        kept = parsed(self.system.read(self._previous_path))
+        return bool(old and old["digest"] and kept is not None and digest_of(kept) == old["digest"])
 
     def _roll_back(self, error: ApplyError, fallback: Fallback, before: Before) -> None:
         """Put the old state back and say in *error* how that went."""
@@ -1283,8 +1458,8 @@ class Transaction:
                     error.rolled_back = True
                     error.message += f". {told} and {name} is stopped, as it was before"
                     return
-                self.unit.restart()
-                self._wait_serving(self.wanted.content if fallback.kind == "same" else parsed(fallback.data))
+                old = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
+                self._start(old, self.wanted.wait_ha_states if self._left else [])
                 error.rolled_back = True
                 error.message += f". {told} and {name} serves again"
             except (ApplyError, OSError) as exc:
@@ -1346,24 +1521,31 @@ class Transaction:
                     f"{self.wanted.unit} runs but does not serve within {self.wanted.start_timeout} s of its start: "
                     f"{problem.rstrip('.')}"
                 )
-            self.system.sleep(POLL_SECONDS)
+            self._pause(content, POLL_SECONDS)
 
-    def _wait_ha(self, pid: int) -> None:
+    def _wait_ha(self, content: Any, pid: int, states: list[str]) -> None:
         """Wait for one of the HA states asked for, while the daemon goes on living."""
         wanted = self.wanted
         start = self.system.now()
         while True:
-            problem = self._probe(wanted.content, pid)
+            problem = self._probe(content, pid)
             ha = self._ha
-            if problem is None and ha and ha.get("state") in wanted.wait_ha_states:
+            if problem is None and ha and ha.get("state") in states:
                 return
             self._alive(pid)
+            if problem is None and ha and ha.get("state") == DRAINED:
+                raise StillDrained(f"the server was back before its partner noticed, and is a {describe(ha)}")
             if self.system.now() - start >= wanted.ha_timeout:
                 raise HaNotReached(
-                    f"the server did not reach the HA state {' or '.join(wanted.wait_ha_states)} within "
-                    f"{wanted.ha_timeout} s: {problem or 'it is a ' + describe(ha)}"
+                    f"the server did not reach the HA state {' or '.join(states)} within {wanted.ha_timeout} s: "
+                    f"{problem or 'it is a ' + describe(ha)}"
                 )
-            self.system.sleep(POLL_SECONDS * 2)
+            self._pause(content, POLL_SECONDS * 2)
+
+    def _pause(self, content: Any, seconds: float) -> None:
+        """Sleep while a daemon starts; one that is in a pair is kept awake, for its heartbeats to be in time."""
+        key = self.wanted.daemon.key
+        nudge(self.system, unix_socket(content, key, None) if uses_ha(content, key) else None, seconds)
 
     def _alive(self, pid: int) -> UnitState:
         """The unit's state; raises as soon as the daemon that was started is known to be dead."""
@@ -1410,12 +1592,12 @@ class Transaction:
             return "it has not opened its sockets for DHCP packets"
         return self._probe_listener(listener_of(content, key), pid)
 
-    def _probe_listener(self, listener: Listener | None, pid: int) -> str | None:
+    def _probe_listener(self, listener: Door | None, pid: int) -> str | None:
         """None unless the partner would not find this server: Kea 2.2 lives on when it cannot open the port."""
         if listener is None:
             return None
         try:
-            reply = self.system.listener(listener)
+            reply = self.system.knock(listener, "status-get")
         except KeaApiError as exc:
             words = _NO_LISTENER.get(exc.kind)
             return "its HA listener is not there: " + words.format(url=listener.url) if words else None
@@ -1542,7 +1724,7 @@ class Transaction:
             "links": self.wanted.links,
             "time": int(self.system.epoch()),
             "kea_version": version.out.strip() or None,
-            "run_id": self.wanted.run_id,
+            "run_id": self.wanted.run.id if self.wanted.run else None,
         }
         try:
             self.system.make_folder(self.system.state_dir)
@@ -1601,6 +1783,9 @@ class Transaction:
             "ha": self._ha if before is not None else None,
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
             "rolled_back": False,
+            "settled": self._settled,
+            "change": self._change.as_dict(),
+            "run_open": self.run_open,
             "log": [],
             "diff": diff,
             "warnings": self.warnings,
@@ -1655,6 +1840,7 @@ def failure(error: ApplyError, transaction: Transaction | None = None) -> dict[s
         "rolled_back": bool(error.rolled_back),
         # The service was interrupted, even where everything is as before again.
         "changed": error.rolled_back is not None,
+        "run_open": transaction.run_open if transaction else False,
         "log": error.log,
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
         "warnings": transaction.warnings if transaction else [],

@@ -18,6 +18,7 @@ from . import (  # noqa: F401 (they register the checks)
     _checks_options,
     _checks_pair,
     _checks_pairs,
+    _checks_runs,
     _checks_security,
     _checks_subnets,
     _checks_timers,

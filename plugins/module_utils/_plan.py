@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _firewall, _render, _running, _tls, _units
+from . import _changes, _firewall, _render, _running, _tls, _units
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -82,11 +82,29 @@ def together(pair: Pair) -> bool:
     return any(state != pair.mode for state in states) or bool(breaking_changes(pair))
 
 
+def subnets_before_and_after(server: Server) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the id of each subnet by its prefix: as the host has them, and as it is to have them."""
+    wanted = {subnet.text: subnet.id for subnet in server.subnets}
+    live = _dhcp4(server).get("subnet_ids")
+    return (wanted if live is None else live), wanted
+
+
+def direction(pair: Pair) -> str:
+    """Return what becomes of the subnets of a pair: none, additive, subtractive or mixed.
+
+    After a run that ended half-way the two may differ; what they need to learn then counts more than what they forget.
+    """
+    found = {_changes.direction(*subnets_before_and_after(server)) for server in pair.servers}
+    order = (_changes.MIXED, _changes.ADDITIVE, _changes.SUBTRACTIVE)
+    return next((kind for kind in order if kind in found), _changes.NONE)
+
+
 def turn_of(pair: Pair, server: Server) -> int:
     """Return 1 for the hosts that are changed first, 2 for the one whose partner must have come through before.
 
     A host that serves nobody is never waited for. When both serve, the one that answers clients goes last: that is the
-    primary, or the standby when it has taken over.
+    primary, or the standby when it has taken over. Only a subnet that goes is forgotten by that one first, as a server
+    refuses leases of its partner in a subnet that it does not know.
     """
     partner = pair.partner_of(server)
     if server.role == "backup" or partner is None or not serves(server) or together(pair):
@@ -94,9 +112,8 @@ def turn_of(pair: Pair, server: Server) -> int:
     if not serves(partner):
         return 2
     mine, theirs = (bool(_ha_state(one).get("scopes")) for one in (server, partner))
-    if mine != theirs:
-        return 2 if mine else 1
-    return 2 if server.role == "primary" else 1
+    answers = mine if mine != theirs else server.role == "primary"
+    return 2 if answers != (direction(pair) == _changes.SUBTRACTIVE) else 1
 
 
 def gate_ha_states(pair: Pair, server: Server) -> list[str]:
@@ -265,6 +282,13 @@ def _firewall_plan(pair: Pair, server: Server, partner: Server) -> dict[str, Any
     )
 
 
+def settles(pair: Pair, server: Server) -> list[str]:
+    """Return the runs of which this one may take over what they have left on a host."""
+    other = (server.facts or {}).get("other_run") or {}
+    over = other.get("over") or (other and other.get("id") == pair.settings["kea_settle_run"])
+    return [other["id"]] if over else []
+
+
 def host_plan(pair: Pair, host: str) -> dict[str, Any]:
     """Return the plan of one host, as docs/architecture.md describes it.
 
@@ -294,6 +318,8 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         "role": server.role,
         "address": server.address,
         "partner": {"host": partner.host},
+        "run": {"partner": partner.host, "settles": settles(pair, server)},
+        "rollback": pair.settings["kea_rollback"],
         "kea_version": server.kea_version,
         "turn": turn_of(pair, server),
         "agent_last": agent_last(pair, server),

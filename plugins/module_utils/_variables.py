@@ -481,6 +481,23 @@ VARIABLES: tuple[Variable, ...] = (
         False,
     ),
     Variable(
+        "kea_rollback",
+        "str",
+        "auto",
+        "What becomes of a server that was changed already when the change of its partner fails: C(auto) puts back what"
+        " it had before, so that the two are equal again; C(hold) leaves it, to be looked at.",
+        "hold",
+        choices=("auto", "hold"),
+    ),
+    Variable(
+        "kea_settle_run",
+        "str",
+        None,
+        "Id of a run of another user or controller that is over for certain, as a refused run names it. This run takes"
+        " over what it has left on the hosts.",
+        "control1-4711-8123456",
+    ),
+    Variable(
         "kea_expect",
         "list",
         [],

@@ -137,6 +137,13 @@ time:
   returned: success
   type: float
   sample: 1795478400.25
+journal:
+  description:
+    - The journal of a run of a playbook that has changed something here and has not ended, as M(keaops.kea.kea_config)
+      keeps it, or null.
+  returned: success
+  type: dict
+  sample: null
 disk_free:
   description: Free bytes where the leases are kept (C(/var/lib)), or null.
   returned: success
@@ -201,7 +208,7 @@ import shutil
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _nft, _running, _tls_host
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _journal, _nft, _running, _tls_host
 
 # /proc/net/tcp's state of a listening socket, and /proc/net/udp's of one without a peer.
 _WAITING = {"tcp": "0A", "udp": "07"}
@@ -337,6 +344,12 @@ def version_of(system, daemon):
     return match.group(0) if match else None
 
 
+def open_journal(system):
+    """Return the journal of a run that has not ended here, or None."""
+    journal = _journal.read(system)
+    return journal if journal.get("open") else None
+
+
 def disk_free(path="/var/lib"):
     """Return the free bytes of the file system of *path*, or None."""
     try:
@@ -366,6 +379,7 @@ def gather(system, packages, tls_dir="/etc/kea/tls"):
         "apparmor": apparmor_on(system),
         "systemd": system.has_systemd(),
         "time": system.epoch(),
+        "journal": open_journal(system),
         "disk_free": disk_free(),
         "firewall": _nft.state(system),
         "tls": _tls_host.facts(system, tls_dir),

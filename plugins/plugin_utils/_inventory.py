@@ -27,7 +27,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._findings import (
 )
 from ansible_collections.keaops.kea.plugins.module_utils._model import CONNECTION_VARIABLES, Pair, RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
-from ansible_collections.keaops.kea.plugins.plugin_utils import _sources
+from ansible_collections.keaops.kea.plugins.plugin_utils import _run, _sources
 
 _MISSING = object()
 _ERROR_LENGTH = 300
@@ -339,6 +339,7 @@ def collect(
             findings += unreadable
         if not offline:
             _note_secret_changes(hostvars, pairs[name])
+            _note_other_runs(pairs[name])
     return pairs, merge_hosts(findings)
 
 
@@ -422,6 +423,14 @@ def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: l
     for raw in raw_hosts:
         if raw.facts is not None:
             raw.facts["secret_changes"] = bool(held[raw.name]) and held[raw.name] != wanted
+
+
+def _note_other_runs(raw_hosts: list[RawHost]) -> None:
+    """Note in each host's facts which other run has not ended there, and whether that is known to be over."""
+    for raw in raw_hosts:
+        journal = ((raw.facts or {}).get("kea") or {}).get("journal")
+        if raw.facts is not None and journal and journal.get("id") != _run.this_run()["id"]:
+            raw.facts["other_run"] = {**journal, "over": _run.is_over(journal)}
 
 
 def secret_of(hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str) -> str:

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of whether, and in which order, a run may change a pair now."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ._changes import MIXED, changed_subnets
+from ._journal import describe
+from ._plan import direction, serves, settles, subnets_before_and_after
+from ._registry import ERROR, WARNING, Context, Problem, register
+
+
+@register("V30", ERROR, "No other run is changing the hosts.", facts=True)
+def no_other_run(context: Context) -> Iterator[Problem]:
+    for server in context.with_facts():
+        other = server.facts.get("other_run")
+        if not other:
+            continue
+        who = describe(other, (server.facts.get("kea") or {}).get("time") or other.get("updated", 0))
+        over = bool(settles(context.pair, server))
+        yield Problem(
+            server.host,
+            "kea_settle_run",
+            context.pair.settings["kea_settle_run"] or "",
+            f"{who} is over and has not ended its work" if over else f"Kea is being changed by {who}",
+            "A run of site.yml takes that over: it goes on from there, or puts it right"
+            if over
+            else "Wait until that run has ended. If it is over for certain, because its controller is gone, run "
+            f"site.yml with -e kea_settle_run={other.get('id')}",
+            WARNING if over else "",
+        )
+
+
+@register("V31", ERROR, "A run adds subnets to a serving pair, or removes some, but not both.", facts=True)
+def one_direction(context: Context) -> Iterator[Problem]:
+    pair = context.pair
+    if pair.settings["kea_accept_outage"] or direction(pair) != MIXED:
+        return
+    for server in context.with_facts():
+        added, removed = changed_subnets(*subnets_before_and_after(server))
+        if added and removed and serves(server):
+            yield Problem(
+                server.host,
+                "kea_subnets",
+                added[0],
+                f"this run adds subnets ({', '.join(added[:3])}) and removes others ({', '.join(removed[:3])}): in "
+                "either order one server would give leases in a subnet that its partner does not know",
+                "Make it two runs: add the new subnets first, and remove the old ones with a second run",
+            )
