@@ -12,7 +12,7 @@ from ._plan import direction, serves, settles, subnets_before_and_after
 from ._registry import ERROR, WARNING, Context, Problem, register
 
 
-@register("V30", ERROR, "No other run is changing the hosts.", facts=True)
+@register("R01", ERROR, "No other run is changing the hosts.", facts=True)
 def no_other_run(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         other = server.facts.get("other_run")
@@ -33,7 +33,7 @@ def no_other_run(context: Context) -> Iterator[Problem]:
         )
 
 
-@register("V31", ERROR, "A run adds subnets to a serving pair, or removes some, but not both.", facts=True)
+@register("R02", ERROR, "A run adds subnets to a serving pair, or removes some, but not both.", facts=True)
 def one_direction(context: Context) -> Iterator[Problem]:
     pair = context.pair
     if pair.settings["kea_accept_outage"] or direction(pair) != MIXED:

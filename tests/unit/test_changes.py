@@ -211,12 +211,12 @@ def test_who_serves_nobody_never_waits():
 
 def test_a_mixed_change_is_refused_with_both_halves_named():
     found = [
-        item for item in examine(live=True, **live(ONE | {"10.0.0.0/24": 7}, ONE, [SUBNET, SECOND])) if item.id == "V31"
+        item for item in examine(live=True, **live(ONE | {"10.0.0.0/24": 7}, ONE, [SUBNET, SECOND])) if item.id == "R02"
     ]
     assert [item.text() for item in found] == [
         "dhcp1: kea_subnets = '192.168.2.0/24': this run adds subnets (192.168.2.0/24) and removes others "
         "(10.0.0.0/24): in either order one server would give leases in a subnet that its partner does not know. Make "
-        "it two runs: add the new subnets first, and remove the old ones with a second run. [V31]"
+        "it two runs: add the new subnets first, and remove the old ones with a second run. [R02]"
     ]
 
 
@@ -233,4 +233,4 @@ def test_a_mixed_change_is_refused_with_both_halves_named():
 def test_other_changes_are_not(case, request):
     if "accepted" in request.node.callspec.id:
         case["group"]["kea_accept_outage"] = True
-    assert [item for item in examine(live=True, **case) if item.id == "V31"] == []
+    assert [item for item in examine(live=True, **case) if item.id == "R02"] == []

@@ -104,7 +104,7 @@ def test_registry_is_sound():
     assert not known & set(BY_CONSTRUCTION)
     assert not known & set(_findings.INPUT_RULES)
     for check in _findings.CHECKS:
-        assert re.match(r"^[PVC]\d\d$", check.id)
+        assert re.match(r"^[PVCLR]\d\d$", check.id)
         assert check.severity in ("error", "warning", "info")
         assert check.what.endswith(".")
 

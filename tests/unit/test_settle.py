@@ -186,7 +186,7 @@ OTHER["step"] = "dhcp4: being changed"
 
 def found(group=None, **other):
     known = {**facts(kea={**kea_info(), "time": 1300}), "other_run": {**OTHER, **other}}
-    return [item for item in examine(group, facts1=known, facts2=facts("192.168.1.3"), live=True) if item.id == "V30"]
+    return [item for item in examine(group, facts1=known, facts2=facts("192.168.1.3"), live=True) if item.id == "R01"]
 
 
 def test_another_run_stops_this_one():
@@ -195,7 +195,7 @@ def test_another_run_stops_this_one():
     assert finding.text() == (
         "dhcp1: kea_settle_run: Kea is being changed by the run desk-2-20 of bob on desk, begun 5 minutes ago, last "
         "heard of 10 s ago (dhcp4: being changed). Wait until that run has ended. If it is over for certain, because "
-        "its controller is gone, run site.yml with -e kea_settle_run=desk-2-20. [V30]"
+        "its controller is gone, run site.yml with -e kea_settle_run=desk-2-20. [R01]"
     )
 
 
