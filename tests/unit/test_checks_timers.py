@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.keaops.kea.plugins.module_utils._variables import HA_PROFILES
 from mistakes import BOTH, expect_error, expect_warning
-from pairs import subnet
+from pairs import examine, subnet
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
 ERRORS = {
@@ -20,7 +21,7 @@ ERRORS = {
     "ack delay in seconds": ({"group": {"kea_ha_max_ack_delay": 5}}, "P16", BOTH, "kea_ha_max_ack_delay", ["5000"]),
     "ack delay too long": ({"group": {"kea_ha_max_ack_delay": 65000}}, "P16", BOTH, "kea_ha_max_ack_delay", ["65000"]),
     "response before heartbeat": (
-        {"group": {"kea_ha_max_response_delay": 10000}},
+        {"group": {"kea_ha_heartbeat_delay": 10000}},
         "P15",
         BOTH,
         "kea_ha_max_response_delay",
@@ -68,7 +69,7 @@ def test_finds(name):
 
 # What is doubtful: (changes, id, variable)
 WARNINGS = {
-    "two heartbeats": ({"kea_ha_max_response_delay": 20000}, "P15", "kea_ha_max_response_delay"),
+    "two heartbeats": ({"kea_ha_max_response_delay": 2000}, "P15", "kea_ha_max_response_delay"),
     "split brain": ({"kea_ha_max_unacked_clients": 0}, "P17", "kea_ha_max_unacked_clients"),
     "more unacked than clients": (
         {**subnet(pools=["192.168.1.100-192.168.1.102"]), "kea_ha_max_unacked_clients": 5},
@@ -76,7 +77,7 @@ WARNINGS = {
         "kea_ha_max_unacked_clients",
     ),
     "short leases": (
-        {"kea_valid_lifetime": 100, "kea_rebind_timer": 80, "kea_renew_timer": 50},
+        {"kea_valid_lifetime": 19, "kea_rebind_timer": 15, "kea_renew_timer": 10},
         "V11",
         "kea_valid_lifetime",
     ),
@@ -86,3 +87,9 @@ WARNINGS = {
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])
+
+
+@pytest.mark.parametrize("profile", HA_PROFILES)
+@pytest.mark.parametrize("version", ["2.2.0", "2.6.3", "3.0.4", "3.2.0"])
+def test_every_profile_is_fine(profile, version):
+    assert examine({"kea_ha_profile": profile, "kea_version": version}) == []
