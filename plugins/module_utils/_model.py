@@ -32,6 +32,7 @@ from ._variables import (
     BY_NAME,
     EXPIRED_LEASES_DEFAULT,
     EXPIRED_LEASES_KEYS,
+    HA_PROFILES,
     HOST,
     MULTI_THREADING_DEFAULT,
     PAIR,
@@ -410,6 +411,9 @@ def _read_settings(raw: RawHost, reader: _Reader) -> dict[str, Any]:
         usable = reader.scalar(variable, value)
         if usable is not None:
             settings[variable.name] = usable
+    for name, value in HA_PROFILES[settings["kea_ha_profile"]].items():
+        if settings[name] is None:
+            settings[name] = value
     return settings
 
 

@@ -25,6 +25,9 @@ _LISTENER_HA = {
     "http-client-threads": 0,
 }
 _SINGLE_THREAD = {"enable-multi-threading": False}
+# The sizes of logs are meant for this, in ms; and how many times larger they may get.
+_TEMPLATE_HEARTBEAT = 10000
+_MOST_LOG = 5
 
 
 def control_socket(platform: Platform, name: str = "kea4-ctrl-socket") -> str:
@@ -184,6 +187,12 @@ def _shared_network(network: SharedNetwork) -> dict[str, Any]:
     return body
 
 
+def _log_size(pair: Pair, size: int) -> int:
+    """Return when a log is turned over: the template's size, or more where more heartbeats are logged."""
+    often = _TEMPLATE_HEARTBEAT // pair.settings["kea_ha_heartbeat_delay"]
+    return size * min(max(often, 1), _MOST_LOG)
+
+
 def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
 
@@ -244,7 +253,7 @@ def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platfor
         body["shared-networks"] = [_shared_network(network) for network in server.networks]
     if server.reservations:
         body["reservations"] = [entry.body for entry in server.reservations]
-    output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": 2048000, "maxver": 4}
+    output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": _log_size(pair, 2048000), "maxver": 4}
     body["loggers"] = [_logger(dialect, "kea-dhcp4", output)]
     return {"Dhcp4": _with_extra(body, server.dhcp4_extra)}
 
@@ -278,7 +287,7 @@ def render_ctrl_agent(pair: Pair, server: Server, dialect: Dialect, platform: Pl
     output = {
         "output": log_file(platform, "kea-ctrl-agent"),
         "flush": True,
-        "maxsize": 204800,
+        "maxsize": _log_size(pair, 204800),
         "maxver": 4,
         "pattern": "%d{%y.%m.%d %H:%M:%S.%q} %-5p [%c/%i] %m\n",
     }

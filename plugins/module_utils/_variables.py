@@ -58,9 +58,36 @@ _DHCP4 = "Kea ARM, The DHCPv4 Server"
 _SECONDS = 4294967295
 
 
-def _ha_delay(name: str, default: int, description: str, unit: str = "ms") -> Variable:
-    """A timer of the HA hook. The upper limit depends on the Kea version and is checked there (P15)."""
-    return Variable(name, "int", default, description, default, unit=unit, minimum=1, source=_HA)
+TEMPLATE, FAST, PATIENT = "template", "fast", "patient"
+HA_PROFILES: dict[str, dict[str, int]] = {
+    FAST: {
+        "kea_ha_heartbeat_delay": 1000,
+        "kea_ha_max_response_delay": 10000,
+        "kea_ha_max_ack_delay": 2000,
+        "kea_ha_max_unacked_clients": 2,
+    },
+    PATIENT: {
+        "kea_ha_heartbeat_delay": 2000,
+        "kea_ha_max_response_delay": 60000,
+        "kea_ha_max_ack_delay": 5000,
+        "kea_ha_max_unacked_clients": 5,
+    },
+    TEMPLATE: {
+        "kea_ha_heartbeat_delay": 10000,
+        "kea_ha_max_response_delay": 60000,
+        "kea_ha_max_ack_delay": 5000,
+        "kea_ha_max_unacked_clients": 5,
+    },
+}
+"""What the timers of HA are where they are not set one by one. docs/timers.md says why."""
+
+
+def _ha_timer(name: str, description: str, unit: str = "ms", minimum: int = 1, maximum: int | None = None) -> Variable:
+    """A timer of the HA hook. The upper limit of delays depends on the Kea version and is checked there (P15)."""
+    example = HA_PROFILES[FAST][name]
+    values = ", ".join(f"{profile} {values[name]}" for profile, values in HA_PROFILES.items())
+    text = f"{description} Unset: as kea_ha_profile says ({values})."
+    return Variable(name, "int", None, text, example, unit=unit, minimum=minimum, maximum=maximum, source=_HA)
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -189,19 +216,29 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("hot-standby", "load-balancing"),
         source=_HA,
     ),
-    _ha_delay("kea_ha_heartbeat_delay", 10000, "Pause between two heartbeats; also the grain of every state change."),
-    _ha_delay("kea_ha_max_response_delay", 60000, "Silence of the partner after which failure detection starts."),
-    _ha_delay("kea_ha_max_ack_delay", 5000, "How long a client must have been trying before it counts as not served."),
     Variable(
+        "kea_ha_profile",
+        "str",
+        FAST,
+        "A set of timers for high availability: C(fast) for servers in one network, C(patient) for a slow or lossy path"
+        " between them, C(template) as in Kea's templates. Each timer can be set by itself, too.",
+        PATIENT,
+        choices=tuple(HA_PROFILES),
+        source=_HA,
+    ),
+    _ha_timer(
+        "kea_ha_heartbeat_delay",
+        "Pause between two heartbeats; also the grain of every state change, and so what a planned change costs.",
+    ),
+    _ha_timer("kea_ha_max_response_delay", "Silence of the partner after which failure detection starts."),
+    _ha_timer("kea_ha_max_ack_delay", "How long a client must have been trying before it counts as not served."),
+    _ha_timer(
         "kea_ha_max_unacked_clients",
-        "int",
-        5,
-        "How many clients may stay unserved before this server takes over. 0: take over as soon as the partner is"
+        "How many clients may stay unserved before the standby takes over. 0: take over as soon as the partner is"
         " silent, which makes both servers answer if only the link between them fails.",
-        5,
+        unit="",
         minimum=0,
         maximum=_SECONDS,
-        source=_HA,
     ),
     Variable(
         "kea_ha_sync_timeout",

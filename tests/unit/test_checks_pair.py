@@ -43,7 +43,7 @@ ERRORS = {
         "P05",
         BOTH,
         "kea_ha_heartbeat_delay",
-        ["10000", "5000"],
+        ["1000", "5000"],
     ),
     "address is a name": (
         {"dhcp2": {"kea_ha_address": "server2.example"}},

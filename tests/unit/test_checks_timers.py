@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.keaops.kea.plugins.module_utils._variables import HA_PROFILES
 from mistakes import BOTH, expect_error, expect_silence, expect_warning
-from pairs import subnet
+from pairs import examine, subnet
 
 # What is wrong: (changes, id, host, start of the variable's path, text that must be in it)
 ERRORS = {
@@ -20,7 +21,7 @@ ERRORS = {
     "ack delay in seconds": ({"group": {"kea_ha_max_ack_delay": 5}}, "P16", BOTH, "kea_ha_max_ack_delay", ["5000"]),
     "ack delay too long": ({"group": {"kea_ha_max_ack_delay": 65000}}, "P16", BOTH, "kea_ha_max_ack_delay", ["65000"]),
     "response before heartbeat": (
-        {"group": {"kea_ha_max_response_delay": 10000}},
+        {"group": {"kea_ha_heartbeat_delay": 10000}},
         "P15",
         BOTH,
         "kea_ha_max_response_delay",
@@ -112,7 +113,7 @@ def test_finds(name):
 # What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
     "two heartbeats": (
-        {"kea_ha_max_response_delay": 20000},
+        {"kea_ha_profile": "template", "kea_ha_max_response_delay": 20000},
         "P15",
         BOTH,
         "kea_ha_max_response_delay",
@@ -143,7 +144,7 @@ WARNINGS = {
         ["100000", "100001 unserved clients"],
     ),
     "leases shorter than a failover": (
-        {"kea_valid_lifetime": 170, "kea_rebind_timer": 80, "kea_renew_timer": 50},
+        {"kea_ha_profile": "template", "kea_valid_lifetime": 170, "kea_rebind_timer": 80, "kea_renew_timer": 50},
         "V11",
         BOTH,
         "kea_valid_lifetime",
@@ -164,7 +165,7 @@ WARNINGS = {
         ["86400000", "Did you mean 86400?"],
     ),
     "clients count later than the partner": (
-        {"kea_ha_max_ack_delay": 60000},
+        {"kea_ha_profile": "template", "kea_ha_max_ack_delay": 60000},
         "V41",
         BOTH,
         "kea_ha_max_ack_delay",
@@ -180,9 +181,12 @@ def test_warns(name):
 
 # What is right: (changes, the check that has nothing to say)
 SILENT = {
-    "three heartbeats": ({"kea_ha_max_response_delay": 30000}, "P15"),
+    "three heartbeats": ({"kea_ha_profile": "template", "kea_ha_max_response_delay": 30000}, "P15"),
     "few clients": ({"kea_ha_max_unacked_clients": 1}, "P17"),
-    "leases of three minutes": ({"kea_valid_lifetime": 180, "kea_rebind_timer": 80, "kea_renew_timer": 50}, "V11"),
+    "leases of three minutes": (
+        {"kea_ha_profile": "template", "kea_valid_lifetime": 180, "kea_rebind_timer": 80, "kea_renew_timer": 50},
+        "V11",
+    ),
     "a subnet with short leases and inherited timers": (subnet(valid_lifetime=3600), "V11"),
     "a subnet with timers of its own": (subnet(valid_lifetime=3600, renew_timer=900, rebind_timer=1800), "V11"),
     "bounds around the lifetime": (
@@ -199,10 +203,16 @@ SILENT = {
         },
         "P16",
     ),
-    "a client counts before the partner": ({"kea_ha_max_ack_delay": 59999}, "V41"),
+    "a client counts before the partner": ({"kea_ha_profile": "template", "kea_ha_max_ack_delay": 59999}, "V41"),
 }
 
 
 @pytest.mark.parametrize("name", SILENT)
 def test_is_silent(name):
     expect_silence(*SILENT[name])
+
+
+@pytest.mark.parametrize("profile", HA_PROFILES)
+@pytest.mark.parametrize("version", ["2.2.0", "2.6.3", "3.0.4", "3.2.0"])
+def test_every_profile_is_fine(profile, version):
+    assert examine({"kea_ha_profile": profile, "kea_version": version}) == []

@@ -54,7 +54,11 @@ def test_an_accepted_finding_stays_visible_with_its_reason(ignored, fix):
 
 
 def test_any_warning_can_be_accepted_but_the_error_of_the_same_check_stays():
-    group = {"kea_ha_max_response_delay": 20000, "kea_preflight_ignore": {"P15": "a fast link"}}
+    group = {
+        "kea_ha_profile": "template",
+        "kea_ha_max_response_delay": 20000,
+        "kea_preflight_ignore": {"P15": "a fast link"},
+    }
     assert [(item.id, item.severity) for item in examine(group)] == [("P15", "info")]
     (found,) = examine({**group, "kea_ha_max_response_delay": 10000})
     assert (found.id, found.severity) == ("P15", "error")
