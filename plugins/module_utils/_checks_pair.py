@@ -262,15 +262,17 @@ def ports_free(context: Context) -> Iterator[Problem]:
             )
     for server in pair.servers:
         for entry in ports(pair, server):
+            if entry["port"] < _UNPRIVILEGED and entry["daemon"] == "ctrl_agent":
+                message = "the Control Agent is not root, and the kernel keeps ports below 1024 for root"
+                fix = "Set another one, for example 8000"
+                yield Problem(server.host, _port_variable(entry), entry["port"], message, fix, WARNING)
             if entry["port"] == server.ssh_port:
-                variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
                 message = f"Ansible reaches {server.host} by SSH at this port, so it is probably in use there"
-                yield Problem(
-                    server.host, variable, entry["port"], message, "Set another one, for example 8010", WARNING
-                )
+                fix = "Set another one, for example 8010"
+                yield Problem(server.host, _port_variable(entry), entry["port"], message, fix, WARNING)
     for server in context.with_facts():
         for entry in ports(pair, server):
-            variable = "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
+            variable = _port_variable(entry)
             for socket in (server.facts.get("kea") or {}).get("sockets") or []:
                 if _foreign_listener(socket, entry["port"], server.address):
                     yield Problem(
@@ -280,6 +282,13 @@ def ports_free(context: Context) -> Iterator[Problem]:
                         f"TCP port {entry['port']} of {server.host} is in use by {socket['process']}",
                         f"Stop that program, or set {variable} to a free port, for example 8010",
                     )
+
+
+_UNPRIVILEGED = 1024
+
+
+def _port_variable(entry: dict[str, Any]) -> str:
+    return "kea_ha_port" if entry["what"] == "HA" else "kea_api_port"
 
 
 def _foreign_listener(entry: dict[str, Any], port: int, address: str | None) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 from ._checks_pair import concerns_peers, difference_problem
 from ._compare import compare
 from ._options import ipv4_text
-from ._registry import ERROR, WARNING, Context, Problem, doubles, register
+from ._registry import ERROR, WARNING, Context, Problem, doubles, key_path, register
 
 if TYPE_CHECKING:
     from ._model import Server, Subnet
@@ -296,17 +296,31 @@ _NO_MACS = {
     "00:00:00:00:00:00": "no client has this MAC address",
     "ff:ff:ff:ff:ff:ff": "this MAC address means everybody",
 }
+_ETHERNET = "01:"
+# As texts: of six bytes, and of seven.
+_SIX, _SEVEN = 17, 20
 
 
-@register("V47", WARNING, "A reservation is for the MAC address of one machine.")
+@register("V47", WARNING, "A reservation is for the MAC address or client id of one machine.")
 def macs_of_machines(context: Context) -> Iterator[Problem]:
     for label, server in context.subnet_owners():
         for path, entries in server.every_reservation():
             for entry in entries:
-                if entry.identifier in _NO_MACS and entry.kind == "hw-address":
-                    fix = "Write what is printed on the machine, or what `ip link` shows on it"
-                    variable = f"{path}{entry.path}.hw_address"
-                    yield Problem(label, variable, entry.identifier, _NO_MACS[entry.identifier], fix)
+                trouble = _mac_trouble(entry.kind, entry.identifier)
+                if trouble:
+                    variable = key_path(path + entry.path, entry.kind)
+                    yield Problem(label, variable, entry.identifier, *trouble)
+
+
+def _mac_trouble(kind: str, text: str) -> tuple[str, str] | None:
+    """Return what is odd about an identifier, and what to write."""
+    if kind == "hw-address" and text in _NO_MACS:
+        return _NO_MACS[text], "Write what is printed on the machine, or what `ip link` shows on it"
+    if kind == "hw-address" and len(text) == _SEVEN and text.startswith(_ETHERNET):
+        return "a MAC address has six bytes; the 01 before it belongs to a client id", f'Write "{text[3:]}"'
+    if kind == "client-id" and len(text) == _SIX and text[0] != "'":
+        return "it looks like a MAC address, but clients send a 01 before it", f'Write "{_ETHERNET}{text}"'
+    return None
 
 
 @register("V12", WARNING, "A router is inside the subnet it serves, and an address of a machine.")

@@ -235,11 +235,11 @@ WARNINGS = {
         ["'dhcp2'", "inventory name of the partner"],
     ),
     "the port of SSH": (
-        {"group": {"kea_ha_port": 22}, "dhcp2": {"ansible_port": 2222}},
+        {"group": {"kea_ha_port": 2222}, "dhcp1": {"ansible_port": 2222}},
         "P09",
         "dhcp1",
         "kea_ha_port",
-        ["'22'", "SSH", "8010"],
+        ["'2222'", "SSH", "8010"],
     ),
     "different series": (
         {"dhcp1": {"kea_version": "2.6.3"}, "dhcp2": {"kea_version": "3.0.4"}},
@@ -291,6 +291,7 @@ SILENT = {
         {"dhcp1": {"kea_server_name": "dhcp1"}, "dhcp2": {"kea_server_name": "dhcp2"}},
         "P04",
     ),
+    "a port of root for the server": ({"kea_ha_transport": "listener", "kea_ha_port": 443}, "P09"),
     "SSH elsewhere": ({"dhcp1": {"ansible_port": 8001}}, "P09"),
     "one series": ({"dhcp1": {"kea_version": "3.0.3"}, "dhcp2": {"kea_version": "3.0.4"}}, "P29"),
     "other names of as many interfaces": (
@@ -359,6 +360,14 @@ def test_limit_to_one_host():
     assert "dhcp2" in found.text()
     assert "--limit kea" in found.text()
     assert examine(in_play=["dhcp1", "dhcp2", "other"]) == []
+
+
+def test_the_agent_may_not_use_a_port_of_root():
+    found = examine({"kea_ha_transport": "listener", "kea_api": "control_agent", "kea_api_port": 443})
+    assert [(item.id, item.severity, item.host, item.variable, item.value) for item in found] == [
+        ("P09", "warning", host, "kea_api_port", "443") for host in ("dhcp1", "dhcp2")
+    ]
+    assert "keeps ports below 1024 for root" in found[0].text()
 
 
 def test_what_belongs_to_one_host_may_differ():

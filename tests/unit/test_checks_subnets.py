@@ -568,6 +568,20 @@ WARNINGS = {
         "kea_subnets[0].reservations[0].hw_address",
         ["ff:ff:ff:ff:ff:ff", "everybody"],
     ),
+    "a MAC with the type before it": (
+        mac("01:1a:1b:1c:1d:1e:1f"),
+        "V47",
+        BOTH,
+        "kea_subnets[0].reservations[0].hw_address",
+        ["01:1a:1b:1c:1d:1e:1f", 'Write "1a:1b:1c:1d:1e:1f"'],
+    ),
+    "a MAC as client id": (
+        reservation(client_id="1a:1b:1c:1d:1e:1f", ip_address="192.168.1.10"),
+        "V47",
+        BOTH,
+        "kea_subnets[0].reservations[0].client_id",
+        ["'1a:1b:1c:1d:1e:1f'", 'Write "01:1a:1b:1c:1d:1e:1f"'],
+    ),
     "the MAC of nobody": (
         mac("00-00-00-00-00-00"),
         "V47",
@@ -594,6 +608,9 @@ SILENT = {
     ),
     "a whole /8": (subnet(subnet="10.0.0.0/8", pools=["10.1.0.0/16"], reservations=[], option_data={}), "V46"),
     "an ordinary MAC": ({}, "V47"),
+    "a client id of text": (reservation(client_id="'printer-in-room-7'", ip_address="192.168.1.10"), "V47"),
+    "a client id of another length": (reservation(client_id="ff:01:02", ip_address="192.168.1.10"), "V47"),
+    "an InfiniBand address": (mac(":".join(["80"] * 20)), "V47"),
     "two subnets side by side": (
         {"kea_subnets": [SUBNET, {"id": 2, "subnet": "192.168.2.0/24", "pools": ["192.168.2.10-192.168.2.20"]}]},
         "P19",
