@@ -74,7 +74,10 @@ def longest(moments: list[float], first: float, last: float) -> tuple[float, flo
 
 
 def asked(events: list[dict], kind: str, end: float) -> list[dict]:
-    """Return what became of each client (new) or of each renewal (renew), in the order in which they began."""
+    """Return what became of each client (new) or of each renewal (renew), in the order in which they began.
+
+    The prober gives them time to end; who waits at the end although that time is over counts as unanswered.
+    """
     found: dict[str, dict] = {}
     for event in events:
         if event["kind"] != kind or "mac" not in event:
@@ -86,7 +89,7 @@ def asked(events: list[dict], kind: str, end: float) -> list[dict]:
         if one is None:
             if event.get("sent") != opening or (kind == "renew" and "address" not in event):
                 continue
-            one = {"mac": event["mac"], "from": event["mono"], "to": None, "messages": {}, "naks": 0, "gave_up": False}
+            one = {"mac": event["mac"], "from": event["mono"], "to": None, "messages": {}, "naks": 0, "gave_up": None}
             one["rebound"] = False
             found[name] = one
         if "sent" in event and one["to"] is None:
@@ -94,15 +97,18 @@ def asked(events: list[dict], kind: str, end: float) -> list[dict]:
             one["rebound"] |= event.get("rebind", False)
         elif event.get("got") == "nak":
             one["naks"] += 1
+            if kind == "renew":  # a new client asks again
+                one["gave_up"] = event["mono"]
         elif event.get("got") == "ack" and one["to"] is None:
             one["to"] = event["mono"]
             one["server"] = event["server"]
-        one["gave_up"] |= "end" in event
+        if "end" in event:
+            one["gave_up"] = event["mono"]
     for one in found.values():
         one["repeated"] = max(one["messages"].values()) > 1
-        one["waited"] = (end if one["to"] is None else one["to"]) - one["from"]
-        refused = kind == "renew" and one["naks"]
-        one["unanswered"] = one["to"] is None and bool(one["gave_up"] or refused or one["waited"] >= PATIENCE)
+        until = next(moment for moment in (one["to"], one["gave_up"], end) if moment is not None)
+        one["waited"] = until - one["from"]
+        one["unanswered"] = one["to"] is None and (one["gave_up"] is not None or one["waited"] >= PATIENCE)
     return list(found.values())
 
 
@@ -119,13 +125,13 @@ def validity(events: list[dict]) -> list[dict]:
             key = (mac, event["address"])
             lease = held.get(key)
             if lease is None or lease["to"] < now:
-                lease = held[key] = {"mac": mac, "address": event["address"], "from": now}
+                lease = held[key] = {"mac": mac, "address": event["address"], "from": now, "released": False}
                 leases.append(lease)
             lease |= {"to": now + event["lease"], "acked": now, "server": event["server"]}
         elif event.get("sent") == "release" or ("end" in event and "address" in event):
             lease = held.pop((mac, event["address"]), None)
             if lease:
-                lease["to"] = min(lease["to"], now)
+                lease |= {"to": min(lease["to"], now), "released": "sent" in event}
         elif event.get("got") == "nak":
             for key in [key for key in held if key[0] == mac]:
                 lease = held.pop(key)
@@ -260,23 +266,31 @@ def lost(leases: list[dict], databases: dict[str, dict], serving: str | None) ->
     return found
 
 
-def difference(databases: dict[str, dict]) -> list[dict] | None:
-    """Return what the databases do not agree on; None when one of them could not be had."""
+def difference(databases: dict[str, dict], released: set[tuple[str, str]]) -> tuple[list, list] | tuple[None, None]:
+    """Return what the databases do not agree on, and apart what is left of released leases; None when one is unknown.
+
+    What a client releases while one server is away stays in the other's database when that one is back: it is told
+    of a lease by the client's last renewal, which is no newer than its own. Nobody is harmed, an address lies idle.
+    """
     if len(databases) != 2 or any(database["leases"] is None for database in databases.values()):
-        return None
+        return None, None
     (one, mine), (other, theirs) = sorted(databases.items())
     mine, theirs = running(mine), running(theirs)
-    found = []
+    found, left = [], []
     for address in sorted(mine.keys() | theirs.keys()):
         if address not in mine or address not in theirs:
-            found.append({"address": address, "what": f"only on {one if address in mine else other}"})
+            lease = mine.get(address) or theirs[address]
+            given_back = (lease["hw_address"], address) in released
+            (left if given_back else found).append(
+                {"address": address, "what": f"only on {one if address in mine else other}"}
+            )
             continue
         a, b = mine[address], theirs[address]
         unequal = [field for field in FIELDS.values() if a[field] != b[field]]
         if abs(a["expires"] - b["expires"]) > TOLERANCE:
             unequal.append("expires")
         found += [{"address": address, "what": field, one: a[field], other: b[field]} for field in unequal]
-    return found
+    return found, left
 
 
 def database(reply: dict) -> list[dict]:
@@ -301,13 +315,17 @@ def check(events: list[dict]) -> dict:
     if not clients:
         raise ValueError("no client sent anything: the history holds nothing to judge")
     zero = clients[0]["mono"]
-    ends = [event["mono"] for event in events if event["kind"] == "prober" and "end" in event]
-    end = ends[-1] if ends else clients[-1]["mono"]
+    prober = [event for event in events if event["kind"] == "prober"]
+    # Up to `end` new clients come; a little later, at `over`, the last client has its answer or has none.
+    over = next((event["mono"] for event in prober if "end" in event), clients[-1]["mono"])
+    end = next((event["mono"] for event in prober if "closing" in event), over)
     head = next((event for event in events if event["kind"] == "probe"), {})
     watched = polls(events, end)
     leases = validity(events)
     databases = {event["host"]: event for event in events if event["kind"] == "leases"}
     stretches = answered_by(events)
+    last_words = {(lease["mac"], lease["address"]): lease["released"] for lease in leases}
+    unlike, left = difference(databases, {key for key, released in last_words.items() if released})
 
     serving = [host for host, seen in watched.items() if seen[-1][2]]
     last_server = stretches[-1]["server"] if stretches else None
@@ -336,7 +354,7 @@ def check(events: list[dict]) -> dict:
             "longest_wait": round(slowest, 3),
         }
 
-    renewals = asked(events, "renew", end)
+    renewals = asked(events, "renew", over)
     renewed = tally(renewals)
     renewed["failed"] = renewed.pop("unanswered")
     renewed["rebound"] = sum(one["rebound"] and one["to"] is not None for one in renewals)
@@ -348,12 +366,13 @@ def check(events: list[dict]) -> dict:
         "command": head.get("command"),
         "servers": {host: server for server, host in hosts.items()},
         "seconds": at(end),
-        "new": tally(asked(events, "new", end)),
+        "new": tally(asked(events, "new", over)),
         "renewals": renewed,
         "duplicates": dated(duplicates(leases), "from", "to"),
         "leases": sum(lease["to"] > end for lease in leases),
         "lost": dated(lost(leases, databases, owner), "acked"),
-        "difference": difference(databases),
+        "difference": unlike,
+        "released_kept": left,
         "both_served": round(total(both), 3),
         "both_served_at": [[at(start), at(stop)] for start, stop in both],
         "neither_served": round(total(of_all(watched, lambda look: not look[2])), 3),
@@ -362,17 +381,18 @@ def check(events: list[dict]) -> dict:
         "states": dated(changes(watched), "at"),
         "normal_since": None if since is None else max(0.0, at(since)),
         "marks": marks,
-        "late": max((event["late"] for event in events if event["kind"] == "prober" and "late" in event), default=0.0),
+        "late": max((event["late"] for event in prober if "late" in event), default=0.0),
     }
 
 
-def counted(entries: list | None, singular: str) -> str:
-    return "unknown" if entries is None else f"{len(entries)} {singular}{'s' * (len(entries) != 1)}"
+def counted(entries: list | None, one: str, many: str) -> str:
+    return "unknown" if entries is None else f"{len(entries)} {one if len(entries) == 1 else many}"
 
 
 def summary(report: dict) -> str:
     """Return the report for people."""
     new, renewals = report["new"], report["renewals"]
+    kept = f"; and of released leases {len(report['released_kept'])} on one server" if report["released_kept"] else ""
     rows = [
         (
             "new clients",
@@ -385,9 +405,9 @@ def summary(report: dict) -> str:
             f" {renewals['rebound']} only by broadcast; longest gap {renewals['longest_gap']:.2f} s at"
             f" {renewals['gap_at']:.1f} s, slowest {renewals['longest_wait']:.2f} s",
         ),
-        ("duplicates", counted(report["duplicates"], "address").replace("addresss", "addresses")),
-        ("lost", f"{counted(report['lost'], 'lease')} of {report['leases']} that clients hold"),
-        ("difference", counted(report["difference"], "entry").replace("entrys", "entries")),
+        ("duplicates", counted(report["duplicates"], "address", "addresses")),
+        ("lost", f"{counted(report['lost'], 'lease', 'leases')} of {report['leases']} that clients hold"),
+        ("difference", counted(report["difference"], "entry", "entries") + kept),
         ("both served", f"{report['both_served']:.2f} s"),
         ("neither served", f"{report['neither_served']:.2f} s; neither up {report['neither_up']:.2f} s"),
     ]

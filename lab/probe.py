@@ -73,7 +73,7 @@ class Part:
         with contextlib.suppress(BrokenPipeError):
             self.child.stdin.close()
         try:
-            self.child.wait(15)
+            self.child.wait(60)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()

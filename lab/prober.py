@@ -16,10 +16,11 @@ crowd   --crowd clients that hear no answer: they repeat DISCOVER every 2 s. A s
 Each line of the history is an object: mono and wall (seconds of two clocks), kind (new, renew, crowd), mac, xid; sent
 or got, the type of the message; address, server, secs, lease where the message has them; rebind in a broadcast
 renewal; end when a client gives up. Lines of the kind prober: start, ready (everybody holds a lease), late (the machine
-did not let the prober run for so many seconds), and at last end.
+did not let the prober run for so many seconds), closing (nothing new begins), and at last end.
 
 It ends after --seconds or --clients, at SIGTERM and SIGINT; with --orders, when standard input ends, and it obeys lines
-that come from there: "crowd N", "stop". Needs root (CAP_NET_RAW). Standard library only.
+that come from there: "crowd N", "stop". Then nothing new begins, and what is under way has time to end. Needs root
+(CAP_NET_RAW). Standard library only.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from dhcp_client import (
 SENT = ("discover", "request", "release")
 PATIENCE = 4.0  # seconds that a client waits for an answer before it repeats, or gives up
 LATE = 0.25  # a pause of the prober's own that is worth a line
+CROWD_EVERY = 2.0
 TICK = 0.05
 NEW, RENEW, CROWD = 0x6E, 0x72, 0x63  # second byte of the MAC
 RENEWAL = {"first_wait": 2.0, "timeout": 60.0}
@@ -117,9 +119,11 @@ class Room:
 class Renewer:
     """A client that holds a lease: gets one, renews it, and gets another when it has lost it."""
 
-    def __init__(self, prober: Prober, mac: bytes, start: float) -> None:
-        self.prober, self.mac = prober, mac
-        self.next = start
+    def __init__(self, prober: Prober, number: int) -> None:
+        self.prober, self.mac = prober, bytes([0x02, RENEW, 0, 0, 0, number])
+        self.next = time.monotonic() + number / 20
+        # Evenly spread, so that no gap goes unseen.
+        self.phase = number * prober.options.renew_every / prober.options.renewers
         self.holds = False
         self.work: Client | Renewal | None = None
 
@@ -144,18 +148,13 @@ class Renewer:
             self.holds = work.ack is not None
             if work.ack:
                 self.address, self.server = work.ack["address"], work.answered_by
-                # Spread over the interval, however many of them got their leases at the same moment.
-                self.next = now + random.uniform(0, every)
         else:
             self.holds = work.ok
             if work.ok:
                 self.server = work.answered_by
             else:
                 self.prober.link.held.pop(socket.inet_aton(self.address), None)
-            # In step with the interval, but a renewal that took long is not made up for.
-            self.next = max(self.next + every, now)
-        if not self.holds:
-            self.next = now
+        self.next = now + (self.phase - now) % every if self.holds else now
 
 
 class Bystander:
@@ -167,8 +166,7 @@ class Bystander:
         self.prober, self.mac = prober, mac
         self.xid = random.getrandbits(32)
         self.note = prober.history.of("crowd")
-        self.started = time.monotonic()
-        self.due = self.started + random.uniform(0, 2)
+        self.started = self.due = time.monotonic() + random.uniform(0, CROWD_EVERY)
 
     def tick(self, now: float) -> None:
         if self.done or now < self.due:
@@ -177,7 +175,7 @@ class Bystander:
         data = message(DISCOVER, self.mac, self.xid, secs, options_of(behaviour(0, 0), self.mac))
         self.prober.link.send(udp_frame(self.mac, BROADCAST_MAC, "0.0.0.0", "255.255.255.255", data))
         self.note(self, "discover", secs=secs)
-        self.due = now + 2
+        self.due = now + CROWD_EVERY
 
     def take(self, answer: dict, source: str) -> None:
         self.note(self, "offer", server=source, address=answer["address"])
@@ -197,10 +195,7 @@ class Prober:
         self.begin = self.next = time.monotonic()
         self.reason = ""
         self.ready = self.served = False
-        self.renewers = [
-            Renewer(self, bytes([0x02, RENEW, 0, 0, 0, number]), self.begin + number / 20)
-            for number in range(options.renewers)
-        ]
+        self.renewers = [Renewer(self, number) for number in range(options.renewers)]
 
     def add(self, actor: Client | Renewal | Bystander) -> None:
         self.working[actor.xid] = actor
@@ -293,8 +288,10 @@ class Prober:
                 actor.tick(now)
             self.settle(now)
             if self.reason:
-                # What is under way gets a moment to end, so that it is known how it ended.
-                closing = closing or now + 1
+                if closing is None:
+                    self.history.line(kind="prober", closing=self.reason)
+                    # Time for what is under way, so that it is known how it ended.
+                    closing = now + PATIENCE + (options.rebind_after if options.renewers else 0)
                 if now >= closing or all(a.done or isinstance(a, Bystander) for a in self.working.values()):
                     break
             due = min([a.due for a in self.working.values() if not a.done], default=now + TICK)

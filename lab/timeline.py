@@ -76,13 +76,15 @@ def drawn(events: list[dict], title: str = "", start: float | None = None, stop:
                 mark["text"], (mark["at"], -0.62), textcoords="offset points", fontsize=8, va="center", **side
             )
 
-    handles = [Patch(facecolor=COLOURS.get(state, OTHER), label=state) for state in states]
-    handles.append(Line2D([], [], color="#1d5c1d", linewidth=3, label="has scopes: serves"))
+    legend = {"fontsize": 8, "frameon": False, "columnspacing": 1.4, "handletextpad": 0.5}
+    scopes = Line2D([], [], color="#1d5c1d", linewidth=3, label="has scopes: serves")
+    handles = [*(Patch(facecolor=COLOURS.get(state, OTHER), label=state) for state in states), scopes]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), **legend)
     dot = {"linestyle": "", "marker": "o", "markersize": 4}
-    handles += [Line2D([], [], color=colour[report["servers"][host]], label=f"ACK of {host}", **dot) for host in hosts]
+    handles = [Line2D([], [], color=colour[report["servers"][host]], label=f"ACK of {host}", **dot) for host in hosts]
     cross = {"linestyle": "", "marker": "x", "markersize": 5, "color": FAILED}
-    handles.append(Line2D([], [], label="asked, not answered", **cross))
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    handles.append(Line2D([], [], label="first message not answered", **cross))
+    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), **legend)
     axes.set_title(title or report["command"] or report["pair"] or "", loc="left", fontsize=10, pad=16, wrap=True)
     axes.text(0, 1.015, verdict(report), transform=axes.transAxes, fontsize=8.5, color="#333333")
     return figure
@@ -167,8 +169,7 @@ def main() -> int:
         parser.error("-o: a file with the ending .png or .svg")
     try:
         figure = drawn(history.load(args.history), args.title, args.start, args.stop)
-        # No date in the file: the same history makes the same picture.
-        figure.savefig(args.output, metadata={"Date": None} if args.output.suffix == ".svg" else None)
+        figure.savefig(args.output)
     except (OSError, ValueError) as exc:
         print(f"timeline: {exc}", file=sys.stderr)
         return 1
