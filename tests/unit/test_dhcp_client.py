@@ -12,12 +12,11 @@ import socket
 import struct
 import sys
 
+import dhcp_client as dhcp
+import history
+import prober
 import pytest
-from lab_tools import ONE, TWO
-
-import dhcp_client as dhcp  # isort: skip
-import history  # isort: skip
-import prober  # isort: skip
+from stories import ONE, TWO
 
 MAC = bytes.fromhex("02aabbccddee")
 SERVER_MAC = bytes.fromhex("5254000a0b0c")

@@ -8,10 +8,9 @@ import json
 import subprocess
 import sys
 
+import history
 import pytest
-from lab_tools import LAB, ONE, TWO, WALL, Story
-
-import history  # isort: skip
+from stories import LAB, ONE, TWO, WALL, Story
 
 
 def steady(story: Story, start: float, stop: float, server: str = ONE, name: str = "n") -> None:

@@ -9,9 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from lab_tools import LAB, ONE, TWO, Story
-
-import timeline  # isort: skip
+import timeline
+from stories import LAB, ONE, TWO, Story
 
 
 @pytest.fixture

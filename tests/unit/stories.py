@@ -1,15 +1,13 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the tests import the lab's programs, and writes histories by hand."""
+"""Writes histories of probes by hand."""
 
 from __future__ import annotations
 
 import itertools
-import sys
 from pathlib import Path
 
 LAB = Path(__file__).resolve().parents[2] / "lab"
-sys.path.insert(0, str(LAB))
 
 ONE, TWO = "192.168.1.2", "192.168.1.3"
 HOSTS = {"kea1": ONE, "kea2": TWO}
