@@ -38,6 +38,7 @@ ADDRESS_LISTS = {3: "router", 6: "dns", 42: "ntp", 44: "netbios"}
 ADDRESSES = {1: "subnet_mask", 28: "broadcast", 54: "server_id"}
 NUMBERS = {26: "mtu", 51: "lease_time", 58: "renew_time", 59: "rebind_time"}
 TEXTS = {12: "hostname", 15: "domain", 56: "message", 66: "tftp_server", 67: "bootfile"}
+START_ANEW = 10.0  # seconds that a client goes on with an offer whose server says no more; dhclient does that, too
 REQUESTED = "1,3,6,12,15,26,28,42,51,54,58,59"
 
 
@@ -222,6 +223,8 @@ class Client:
         if now >= self.deadline:
             self.finish("timeout")
             return
+        if self.kind == REQUEST and now - self.requested > START_ANEW:
+            self.start_anew()
         extra: list[tuple[int, bytes]] = []
         if self.kind == REQUEST and self.offer:
             extra = [(50, socket.inet_aton(self.offer["address"])), (54, self.offer["options"][54])]
@@ -249,6 +252,7 @@ class Client:
         if kind == OFFER and self.kind == DISCOVER and 54 in answer["options"]:
             self.offer, self.kind, self.repeated = answer, REQUEST, False
             self.wait, self.due = self.args.first_wait, time.monotonic()
+            self.requested = self.due
         elif kind == ACK and self.kind == REQUEST:
             self.ack, self.answered_by = answer, server
             self.note(self, "ack", server=server, address=answer["address"], lease=lease_time(answer))
@@ -256,8 +260,11 @@ class Client:
         elif kind == NAK and self.kind == REQUEST:
             self.naks += 1
             self.note(self, "nak", server=server)
-            self.kind, self.offer, self.repeated = DISCOVER, None, False
-            self.wait, self.due = self.args.first_wait, time.monotonic() + 1
+            self.start_anew()
+            self.due = time.monotonic() + 1
+
+    def start_anew(self) -> None:
+        self.kind, self.offer, self.repeated, self.wait = DISCOVER, None, False, self.args.first_wait
 
     def finish(self, reason: str) -> None:
         self.done, self.reason = True, reason

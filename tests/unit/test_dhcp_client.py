@@ -140,6 +140,7 @@ class Wire(dhcp.Link):
         self.arriving: collections.deque = collections.deque()
         self.sent: list[dict] = []
         self.serving: str | None = ONE
+        self.hand_over = False  # to the other server, after the next offer
         self.free = [f"192.168.1.{number}" for number in range(199, 99, -1)]
         self.leases: dict[bytes, str] = {}
 
@@ -160,12 +161,17 @@ class Wire(dhcp.Link):
         self.sent.append({**said, "secs": struct.unpack("!H", data[8:10])[0]})
         if self.serving is None or target not in (self.serving, "255.255.255.255"):
             return
+        chosen = b"\x36\4" + socket.inet_aton(self.serving)
+        if kind == dhcp.REQUEST and b"\x36\4" in data[240:] and chosen not in data[240:]:
+            return
         if kind == dhcp.RELEASE:
             self.free.insert(0, self.leases.pop(mac))
             return
         address = self.leases.setdefault(mac, self.leases.get(mac) or self.free.pop())
         reply = dhcp.OFFER if kind == dhcp.DISCOVER else dhcp.ACK
         self.arriving.append(from_server(answer(reply, mac, xid, address, self.serving), source=self.serving))
+        if self.hand_over:
+            self.serving, self.hand_over = TWO, False
 
 
 def probe(wire: Wire, monkeypatch, *arguments: str, **changes) -> tuple[list[dict], dict]:
@@ -247,6 +253,18 @@ def test_new_clients_do_not_repeat_unless_they_shall(monkeypatch):
     assert any(event.get("end") == "timeout" for event in events)
     again, _events = sent("--repeat")
     assert len({event["mac"] for event in again}) < len(again)
+
+
+def test_a_client_whose_offer_is_worth_nothing_starts_anew(monkeypatch):
+    """The server that made the offer is not the one that serves when the client takes it."""
+    wire = Wire()
+    wire.hand_over = True
+    monkeypatch.setattr(dhcp, "START_ANEW", 0.5)
+    monkeypatch.setattr(prober, "PATIENCE", 0.2)
+    _events, report = probe(wire, monkeypatch, "--seconds", "1.5", "--rate", "0.1", "--renewers", "0", "--repeat")
+    assert [each["kind"] for each in wire.sent] == [dhcp.DISCOVER, *[dhcp.REQUEST] * 2, dhcp.DISCOVER, dhcp.REQUEST]
+    assert report["new"]["served"] == 1
+    assert report["answered_by"][0]["server"] == TWO
 
 
 def test_a_crowd_asks_with_growing_seconds_and_takes_no_offer(monkeypatch):
