@@ -271,7 +271,7 @@ def test_a_crowd_asks_with_growing_seconds_and_takes_no_offer(monkeypatch):
     wire = Wire()
     monkeypatch.setattr(prober, "CROWD_EVERY", 0.6)
     events, _report = probe(
-        *(wire, monkeypatch, "--seconds", "2.2", "--rate", "0", "--renewers", "0", "--crowd", "3"),
+        *(wire, monkeypatch, "--seconds", "3", "--rate", "0", "--renewers", "0", "--crowd", "3"),
         off=(1.9, lambda one: one.set_crowd(0)),
     )
     crowd = [event for event in events if event["kind"] == "crowd"]

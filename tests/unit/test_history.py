@@ -185,6 +185,14 @@ def test_a_lease_ends_with_its_time_and_a_renewal_extends_it():
     assert len(tale(renewed=True)) == 1
 
 
+def test_between_two_leases_an_address_is_free():
+    story = Story()
+    story.client(0, "a", lease=2)
+    story.client(3, "b", lease=2)
+    story.client(6, "a", lease=2)
+    assert judged(story)["duplicates"] == []
+
+
 def test_the_same_client_may_have_its_address_again():
     story = Story()
     story.client(0, "a")
@@ -348,6 +356,19 @@ def test_a_split_brain_shows_though_the_databases_agree():
     assert "duplicate addresses: 4" in found
     assert "lost leases: 4" in found
     assert "seconds in which both served" in found
+
+
+def test_both_serve_when_both_have_scopes_though_nobody_asks():
+    story = Story()
+    story.client(0, "a")
+    story.state("kea1", 0, 10, "hot-standby", serves=True)
+    story.state("kea2", 0, 4, "hot-standby")
+    story.state("kea2", 4, 7, "partner-down", serves=True)
+    story.state("kea2", 7, 10, "hot-standby")
+    report = judged(story)
+    # From look to look: what was between the last look without scopes and the first with them nobody knows.
+    assert report["both_served"] == pytest.approx(2.8, abs=0.01)
+    assert report["both_served_at"] == [pytest.approx([4, 6.8])]
 
 
 def test_both_serve_when_their_answers_are_mixed_whatever_they_say_of_themselves():
