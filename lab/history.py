@@ -385,8 +385,11 @@ def check(events: list[dict]) -> dict:
     }
 
 
-def counted(entries: list | None, one: str, many: str) -> str:
-    return "unknown" if entries is None else f"{len(entries)} {one if len(entries) == 1 else many}"
+def counted(entries: list | int | None, one: str, many: str) -> str:
+    if entries is None:
+        return "unknown"
+    number = entries if isinstance(entries, int) else len(entries)
+    return f"{number} {one if number == 1 else many}"
 
 
 def summary(report: dict) -> str:
@@ -412,9 +415,13 @@ def summary(report: dict) -> str:
         ("neither served", f"{report['neither_served']:.2f} s; neither up {report['neither_up']:.2f} s"),
     ]
     servers = {address: host for host, address in report["servers"].items()}
-    for stretch in report["answered_by"]:
-        name = servers.get(stretch["server"], stretch["server"])
-        rows.append(("", f"{stretch['from']:7.2f} - {stretch['to']:7.2f} s  {stretch['acks']} ACKs of {name}"))
+    stretches = []
+    for each in report["answered_by"]:
+        name = servers.get(each["server"], each["server"])
+        stretches.append(f"{each['from']:7.2f} - {each['to']:7.2f} s  {counted(each['acks'], 'ACK', 'ACKs')} of {name}")
+    if len(stretches) > 10:
+        stretches[5:-4] = [f"    ... {len(stretches) - 9} more, by turns"]
+    rows += [("", stretch) for stretch in stretches]
     moments = [(mark["at"], f"-- {mark['text']}") for mark in report["marks"]]
     moments += [(each["at"], f"{each['host']}: {each['from']} -> {each['to']}") for each in report["states"]]
     rows += [("", f"{moment:7.2f} s  {text}") for moment, text in sorted(moments)]

@@ -31,6 +31,7 @@ import time
 from pathlib import Path
 
 import history
+import prober
 
 import lab as labtool
 
@@ -176,6 +177,7 @@ class Probe:
             self.begin()
         except BaseException:
             self.stop()
+            self.parts.cleanup()
             raise
         return self
 
@@ -258,13 +260,8 @@ def command_line(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--pair", required=True, metavar="NAME", help="as in `lab/lab.py up --pair NAME:SUITE`")
     parser.add_argument("--seconds", type=float, default=600, help="end the command after so long (default 600)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: one of .cache/probes)")
-    parser.add_argument("--rate", type=float, default=5, help="new clients each second (default 5)")
-    parser.add_argument("--repeat", action="store_true", help="new clients repeat their messages after 4, 8, 16 s")
-    parser.add_argument("--room", type=int, default=50, help="addresses new clients hold at most (default 50, 0: all)")
-    parser.add_argument("--renewers", type=int, default=20, help="renewing clients (default 20)")
-    parser.add_argument("--renew-every", type=float, default=4, help="seconds (default 4)")
-    parser.add_argument("--rebind-after", type=float, default=10, help="seconds without an answer (default 10)")
-    parser.add_argument("--crowd", type=int, default=0, help="clients that ask and ask (default 0)")
+    for name, settings in prober.OPTIONS.items():
+        parser.add_argument(f"--{name}", **settings)
     parser.add_argument("--keep-leases", action="store_true", help="do not remove the pair's leases before")
     parser.add_argument("--not-ready", action="store_true", help="do not wait until all clients are served")
     parser.add_argument("--settle", type=float, default=60, help="seconds to wait for the normal state (default 60)")
@@ -301,7 +298,7 @@ def main() -> int:
     args = command_line(sys.argv[1:])
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda number, _frame: sys.exit(128 + number))
-    names = ("rate", "repeat", "room", "renewers", "renew_every", "rebind_after", "crowd")
+    names = [name.replace("-", "_") for name in prober.OPTIONS]
     try:
         probe = Probe(
             labtool.Lab.named(args.lab),

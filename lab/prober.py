@@ -301,18 +301,24 @@ class Prober:
         self.history.line(kind="prober", end=self.reason)
 
 
+OPTIONS = {
+    "rate": {"type": float, "default": 5, "help": "new clients each second (default 5, 0: none)"},
+    "repeat": {"action": "store_true", "help": "new clients repeat their messages after 4, 8, 16 s"},
+    "room": {"type": int, "default": 50, "help": "addresses that they hold at most (default 50, 0: all)"},
+    "renewers": {"type": int, "default": 20, "help": "renewing clients (default 20)"},
+    "renew-every": {"type": float, "default": 4, "help": "seconds (default 4)"},
+    "rebind-after": {"type": float, "default": 10, "help": "seconds without an answer (default 10)"},
+    "crowd": {"type": int, "default": 0, "help": "clients that only ask (default 0)"},
+}
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--interface", default="eth-lan")
     parser.add_argument("--seconds", type=float, default=60, help="how long (default 60, at most 7200)")
     parser.add_argument("--clients", type=int, default=20000, help="new clients at most (default 20000)")
-    parser.add_argument("--rate", type=float, default=5, help="new clients each second (default 5, 0: none)")
-    parser.add_argument("--repeat", action="store_true", help="new clients repeat their messages after 4, 8, 16 s")
-    parser.add_argument("--room", type=int, default=50, help="addresses they hold at most (default 50, 0: all)")
-    parser.add_argument("--renewers", type=int, default=20, help="renewing clients (default 20)")
-    parser.add_argument("--renew-every", type=float, default=4, help="seconds (default 4)")
-    parser.add_argument("--rebind-after", type=float, default=10, help="seconds without an answer (default 10)")
-    parser.add_argument("--crowd", type=int, default=0, help="clients that only ask (default 0)")
+    for name, settings in OPTIONS.items():
+        parser.add_argument(f"--{name}", **settings)
     parser.add_argument("--orders", action="store_true", help="obey standard input, and end with it")
     options = parser.parse_args()
     if not 0 < options.seconds <= 7200 or not 0 < options.clients <= 60000:
@@ -320,7 +326,7 @@ def parse_arguments() -> argparse.Namespace:
     if not 0 <= options.rate <= 200 or not 0 <= options.renewers <= 250 or not 0 <= options.crowd <= 250:
         parser.error("--rate: up to 200; --renewers and --crowd: up to 250")
     if options.renew_every <= 0 or options.rebind_after < 0 or options.room < 0:
-        parser.error("--renew-every, --rebind-after and --room cannot be negative")
+        parser.error("--renew-every must be above zero, --rebind-after and --room cannot be negative")
     return options
 
 
