@@ -22,6 +22,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -165,9 +167,10 @@ class Probe:
         self.note(kind="probe", pair=self.pair, command=self.command)
         words = ["dhcp-prober", "--orders", "--seconds", str(LIMIT)]
         for name, value in self.options.items():
-            words += (
-                [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value is not False else []
-            )
+            if value is not False:
+                words.append(f"--{name.replace('_', '-')}")
+            if not isinstance(value, bool):
+                words.append(str(value))
         self.path = Path(self.parts.name) / "clients"
         self.watches = [Watch(self.lab, host, Path(self.parts.name)) for host in self.servers]
         for watch in self.watches:
@@ -210,10 +213,9 @@ class Probe:
                 self.wait_for_normal()
             ended = self.prober.child.poll() is not None
             words = self.stop()
-            for host, reply in zip(
-                self.servers, labtool.in_parallel([lambda h=h: self.leases(h) for h in self.servers], 2)
-            ):
-                self.note(kind="leases", host=host, leases=reply)
+            databases = labtool.in_parallel([lambda h=h: self.leases(h) for h in self.servers], width=2)
+            for host, leases in zip(self.servers, databases):
+                self.note(kind="leases", host=host, leases=leases)
             self.write()
         finally:
             self.parts.cleanup()
@@ -254,9 +256,7 @@ class Probe:
 
 def command_line(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--lab", default=labtool.os.environ.get("KEAOPS_LAB", "lab"), help="(default: $KEAOPS_LAB or lab)"
-    )
+    parser.add_argument("--lab", default=os.environ.get("KEAOPS_LAB", "lab"), help="(default: $KEAOPS_LAB or lab)")
     parser.add_argument("--pair", required=True, metavar="NAME", help="as in `lab/lab.py up --pair NAME:SUITE`")
     parser.add_argument("--seconds", type=float, default=600, help="end the command after so long (default 600)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: one of .cache/probes)")
@@ -304,7 +304,7 @@ def main() -> int:
             labtool.Lab.named(args.lab),
             args.pair,
             folder=args.output,
-            command=labtool.shlex.join(args.command) or None,
+            command=shlex.join(args.command) or None,
             keep_leases=args.keep_leases,
             ready=not args.not_ready,
             settle=args.settle,
