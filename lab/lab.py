@@ -53,7 +53,8 @@ INOTIFY_INSTANCES = 1024
 HOST_SUITES = ("bookworm", "trixie", "forky")
 CLIENT_IMAGE = "client"
 CLIENT_SUITE = "bookworm"
-CLIENT_PROGRAMS = {"dhcp_client.py": "dhcp-client", "attack": "attack"}
+CLIENT_PROGRAMS = {"dhcp_client.py": "dhcp-client", "prober.py": "dhcp-prober", "attack": "attack"}
+CLIENT_FOLDER = "/usr/local/lib/keaops-lab"
 # Suites with a -security and an -updates archive beside the main one.
 RELEASED_SUITES = ("bookworm", "trixie")
 # A mirror's copy of testing can be older than its Release file allows. Lab images only.
@@ -716,11 +717,21 @@ class Lab:
         script = f"umask 077; cat > {keys} && chown {USER}: {keys}"
         docker("exec", "-i", name, "sh", "-c", script, stdin=public_key)
         if machine["image"] == CLIENT_IMAGE:
-            for source, program in CLIENT_PROGRAMS.items():
-                docker("cp", str(HERE / source), f"{name}:/usr/local/bin/{program}")
-                docker("exec", name, "chmod", "0755", f"/usr/local/bin/{program}")
+            self.give_programs(host)
         ports = docker("port", name, "22/tcp").stdout.split()
         machine["port"] = int(ports[0].rpartition(":")[2])
+
+    def give_programs(self, client: str) -> None:
+        """Put the checkout's programs onto a client: side by side, for they import one another."""
+        name = self.container(client)
+        docker("exec", name, "mkdir", "-p", CLIENT_FOLDER)
+        script = []
+        for source, program in CLIENT_PROGRAMS.items():
+            docker("cp", str(HERE / source), f"{name}:{CLIENT_FOLDER}/{source}")
+            script.append(
+                f"chmod 0755 {CLIENT_FOLDER}/{source} && ln -sf {CLIENT_FOLDER}/{source} /usr/local/bin/{program}"
+            )
+        docker("exec", name, "sh", "-c", " && ".join(script))
 
     def plumb(self, pair: str, machines: dict[str, dict], only: str | None = None) -> None:
         """Lay the LAN: a bridge in the client's network namespace, a cable from it to each host."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import io
 import json
 import os
@@ -14,13 +13,15 @@ import shlex
 import subprocess
 import sys
 import tarfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import testinfra
+from probe import Probe
+
+import lab as labtool
 
 ROOT = Path(__file__).resolve().parents[1]
 # Each scenario has a lab of its own, named after it.
@@ -100,63 +101,6 @@ class Host:
         return self.run(f"systemctl show -p MainPID --value {unit}").strip()
 
 
-class Stream:
-    """A stream of new clients, one each second, from the start of the block to its end."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
-        self.asked: dict[str, float] = {}
-        self.served: dict[str, float] = {}
-
-    def make_room(self) -> None:
-        """Take all leases away: the pool has room for 100 clients. A server that does not run now keeps its own."""
-        command = json.dumps({"command": "lease4-wipe", "arguments": {"subnet-id": 1}})
-        for server in self.pair.servers:
-            server.shell.run("python3 -c %s %s", ASK_KEA, command)
-
-    def __enter__(self) -> Stream:
-        self.make_room()
-        run = self.pair.client.run
-        run("rm -f /tmp/history")
-        stream = "dhcp-client stream --count 10000 --rate 1 --first-wait 1 --timeout 60 --history /tmp/history"
-        self.process = run(f"{stream} >/dev/null 2>&1 & echo $!").strip()
-        deadline = time.monotonic() + 30
-        while '"ack"' not in self.pair.client.shell.run("cat /tmp/history").stdout:
-            assert time.monotonic() < deadline, f"{self.pair.name}: no client of the stream is served"
-            time.sleep(0.5)
-        self.ended = threading.Event()
-        self.sweeper = threading.Thread(target=self.sweep)
-        self.sweeper.start()
-        return self
-
-    def sweep(self) -> None:
-        """Make room from time to time."""
-        while not self.ended.wait(40):
-            self.make_room()
-
-    def __exit__(self, *_exc) -> None:
-        self.ended.set()
-        self.sweeper.join()
-        self.pair.client.shell.run(f"kill {self.process}")
-        for line in self.pair.client.file("/tmp/history").splitlines():
-            with contextlib.suppress(ValueError):  # the last line may be half a line
-                event = json.loads(line)
-                times = {"discover": self.asked, "ack": self.served}.get(event["event"], {})
-                times.setdefault(event["mac"], event["time"])
-
-    @property
-    def longest_wait(self) -> float:
-        """Return the seconds that the slowest client waited, counted to the end for one that was never served."""
-        end = max(self.served.values())
-        return max(self.served.get(mac, end) - asked for mac, asked in self.asked.items())
-
-    @property
-    def longest_gap(self) -> float:
-        """Return the longest time, in seconds, between a served client and the next one."""
-        moments = sorted(self.served.values())
-        return max(late - early for early, late in zip(moments, moments[1:]))
-
-
 class Pair:
     """A primary, a standby and their client."""
 
@@ -168,6 +112,11 @@ class Pair:
     def partner(self, server: Host) -> Host:
         """Return the other server."""
         return self.standby if server is self.primary else self.primary
+
+    def probe(self, **options) -> Probe:
+        """Return a block in which clients keep asking and both servers are watched; afterwards it has a report."""
+        lab = labtool.Lab.named(os.environ["KEAOPS_LAB"])
+        return Probe(lab, self.name.removeprefix("pair_"), **options)
 
     def lease(self, *args: str) -> dict:
         """Have the client take a lease."""

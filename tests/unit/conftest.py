@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the tests import the collection from a plain clone, by the names Ansible uses."""
+"""Lets the tests import the collection from a plain clone, by the names Ansible uses, and the lab's programs."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,4 @@ def _install_finder() -> None:
 
 
 _install_finder()
+sys.path.insert(0, str(ROOT / "lab"))
