@@ -21,12 +21,14 @@ from pathlib import Path
 
 import pytest
 import testinfra
+from testinfra.backend.base import CommandResult
 
 ROOT = Path(__file__).resolve().parents[1]
 # Each scenario has a lab of its own, named after it.
 SCENARIO = os.environ["KEAOPS_LAB"].removeprefix("molecule-")
 INVENTORY = str(ROOT / "molecule" / SCENARIO / "inventory")
-LAB = [sys.executable, str(ROOT / "lab" / "lab.py")]
+# Containers, or virtual machines: both tools have the same commands for what tests do to hosts.
+LAB = [sys.executable, str(ROOT / "lab" / os.environ.get("KEAOPS_LAB_TOOL", "lab.py"))]
 KEA_VERSION = {"bookworm": "2.2.0", "trixie": "2.6.3", "forky": "3.0.4"}
 ASK_KEA = """
 import json, socket, sys
@@ -36,6 +38,20 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
 """
 
 
+class Entered:
+    """A shell in the namespaces that a client is, where it is no host with SSH; the part of testinfra's that is used."""
+
+    def __init__(self, enter: list[str]) -> None:
+        self.enter = enter
+
+    def run(self, command: str, *args: str) -> CommandResult:
+        """Run a command as root."""
+        line = command % tuple(shlex.quote(arg) for arg in args) if args else command
+        command_line = [*self.enter, "sh", "-c", line]
+        done = subprocess.run(command_line, text=True, capture_output=True, timeout=600, check=False)
+        return CommandResult(None, done.returncode, line, done.stdout, done.stderr)
+
+
 class Host:
     """One machine of the lab."""
 
@@ -43,6 +59,9 @@ class Host:
         self.name = name
         self.variables = variables
         self.address = variables["lab_address"]
+        if "lab_enter" in variables:
+            self.shell = Entered(variables["lab_enter"])
+            return
         known_hosts = variables["ansible_ssh_common_args"]
         self.shell = testinfra.get_host(
             f"ssh://{variables['ansible_user']}@127.0.0.1:{variables['ansible_port']}",
