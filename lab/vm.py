@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import lab
-from lab import LabError, as_root, run, say
+from lab import LabError, as_root, run
 
 HERE = Path(__file__).resolve().parent
 NTP_OFF = "/tmp/ntp-off"
@@ -60,6 +60,17 @@ LAN_NETWORK = "192.168.1.0/24"
 USER_INTERFACE = "enp0s3"
 DISK_SIZE = "4G"
 QMP_PATIENCE = 20
+
+
+PROGRESS_VARIABLE = "KEAOPS_VM_PROGRESS"
+
+
+def say(text: str) -> None:
+    """Tell how far things are; also past a program that would show it at the end only, as Ansible does."""
+    lab.say(text)
+    if path := os.environ.get(PROGRESS_VARIABLE):
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as stream:
+            print(f"vm: {text}", file=stream)
 
 
 class Board(NamedTuple):
@@ -116,6 +127,8 @@ rm -f "$1/etc/systemd/system/multi-user.target.wants/ssh-host-key.service"
 chroot "$1" systemctl enable systemd-networkd.service systemd-timesyncd.service
 mkdir -p "$1/etc/systemd/timesyncd.conf.d"
 printf '[Time]\\nNTP=192.168.1.1\\nFallbackNTP=\\nConnectionRetrySec=5\\n' > "$1/etc/systemd/timesyncd.conf.d/lab.conf"
+# AppArmor's own package brings a hundred profiles of programs that are not here; reading them is most of a slow boot.
+find "$1/etc/apparmor.d" -maxdepth 1 -type f -delete
 export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
 cd "$1/tmp"
 apt-get download $(apt-cache depends KERNEL | sed -n 's/.*Depends: \\(linux-image-[0-9].*\\)/\\1/p')
@@ -219,7 +232,7 @@ def ensure_image(board: Board, suite: str) -> Image:
     """The image from the cache; made on the first call."""
     place = lab.cache_dir() / "vm-images" / f"{suite}-{board.arch}-{image_key(board, suite)}"
     image = Image(place / "disk.raw", place / "vmlinuz", place / "initramfs")
-    with lab.locked("vm-images"):
+    with lab.locked(f"vm-image-{suite}-{board.arch}"):
         if not place.exists():
             build_image(board, suite, place)
     return image
@@ -237,10 +250,12 @@ def build_image(board: Board, suite: str, place: Path) -> None:
     hook = (lab.COMMON_HOOK + lab.HOST_HOOK + IMAGE_HOOK).replace("KERNEL", board.kernel)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="part-") as folder, foreign_programs(foreign):
         work = Path(folder)
-        run(
+        # In mounts of its own, which end with it; as another user than root mmdebstrap sees to that itself.
+        apart = ["unshare", "--mount", "--propagation", "private"] if os.geteuid() == 0 else []
+        to_the_end(
             [
-                *("nice", "-n", "10", "mmdebstrap", "--variant=minbase", "--format=tar"),
-                *("--skip=cleanup/apt/lists", f"--architectures={board.arch}"),
+                *("nice", "-n", "10", *apart, "env", f"TMPDIR={folder}", "mmdebstrap", "--variant=minbase"),
+                *("--format=tar", "--skip=cleanup/apt/lists", f"--architectures={board.arch}"),
                 *(f"--include={','.join(sorted(PACKAGES))}", f"--customize-hook={hook}"),
                 *(suite, str(work / "root.tar"), *lab.image_sources(suite)),
             ],
@@ -252,8 +267,8 @@ def build_image(board: Board, suite: str, place: Path) -> None:
             "cp root/boot/vmlinuz-* vmlinuz && rm -rf root/boot/* && "
             f"mke2fs -q -t ext4 -L lab-root -d root disk.raw {DISK_SIZE}"
         )
-        done = ["fakeroot", "sh", "-ec", f"cd {shlex.quote(folder)} && PATH=$PATH:/usr/sbin:/sbin && {script}"]
-        run(done, timeout=600)
+        make = ["fakeroot", "sh", "-ec", f"cd {shlex.quote(folder)} && PATH=$PATH:/usr/sbin:/sbin && {script}"]
+        to_the_end(make, timeout=600)
         (work / "initramfs").write_bytes(initramfs(work / "root", board.modules))
         run(["rm", "-rf", str(work / "root")], timeout=120)
         new = place.with_suffix(".part")
@@ -263,6 +278,25 @@ def build_image(board: Board, suite: str, place: Path) -> None:
             (work / name).rename(new / name)
         new.rename(place)
     say(f"{suite}, {board.arch}: built in {time.monotonic() - started:.0f} s")
+
+
+def to_the_end(command: list[str], timeout: float) -> None:
+    """Run a command; when this program ends earlier, nothing of it goes on."""
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = child.communicate(timeout=timeout)
+    except BaseException:
+        lab.end_group(child)
+        raise
+    if child.returncode:
+        raise LabError(f"failed with {child.returncode}: {shlex.join(command)[:300]}\n{output.strip()[-1500:]}")
 
 
 @contextlib.contextmanager
@@ -895,6 +929,7 @@ def command_run(args: argparse.Namespace) -> int:
         raise LabError("what shall run? For example: lab/vm.py run molecule test -s vm")
     token = f"{os.getpid()}-{time.time():.0f}"
     os.environ[lab.RUN_VARIABLE] = token
+    os.environ[PROGRESS_VARIABLE] = f"/proc/{os.getpid()}/fd/2"
     child = None
     try:
         # A process group of its own: nothing of it goes on when this ends.
@@ -908,6 +943,7 @@ def command_run(args: argparse.Namespace) -> int:
         for vms in VmLab.all():
             with lab.locked(vms.id):
                 if vms.state.get("run") == token:
+                    os.environ.pop(PROGRESS_VARIABLE, None)
                     for host, machine in vms.machines().items():
                         if machine["number"]:
                             vms.show_console(host, 15)

@@ -39,7 +39,7 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
 
 
 class Entered:
-    """A shell in the namespaces that a client is, where it is no host with SSH; the part of testinfra's that is used."""
+    """The shell of a client that is no host with SSH but namespaces; the part of testinfra's that is used."""
 
     def __init__(self, enter: list[str]) -> None:
         self.enter = enter
@@ -104,7 +104,10 @@ class Host:
 
     def state(self) -> str:
         """Return the server's state, or why there is none."""
-        result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
+        try:
+            result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
+        except RuntimeError:  # the host itself is gone
+            return "silent"
         if result.rc:
             return "silent"
         return json.loads(result.stdout).get("arguments", {}).get("state", "no hook")
@@ -203,9 +206,9 @@ class Pair:
             assert time.monotonic() < deadline, f"{self.name}: {now} after {seconds} s, expected {states}"
             time.sleep(0.5)
 
-    def healthy(self) -> None:
+    def healthy(self, seconds: int = 60) -> None:
         """Wait for the healthy state."""
-        self.wait_for("hot-standby", "hot-standby")
+        self.wait_for("hot-standby", "hot-standby", seconds=seconds)
 
 
 def command_of(playbook: str, *args: str, limit: str | None = None, inventory: str | None = None) -> list[str]:
@@ -251,6 +254,13 @@ def inventory_of(host: str) -> dict:
     """Return the variables that the scenario's inventory has for a host, not evaluated."""
     command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", INVENTORY, "--host", host]
     return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
+
+
+def lab(*words: str, seconds: int = 900) -> str:
+    """Have the lab's tool do something with hosts: cut their power, pull their cable, boot them; returns its output."""
+    done = subprocess.run([*LAB, *words], text=True, capture_output=True, timeout=seconds, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 class AtOnce:

@@ -173,7 +173,7 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
         "header": _render.header(pair, server, name),
         "test_hooks": name == "dhcp4" and dialect.test_hooks_usable(pair.transport),
         "log_file": _render.log_file(platform, program),
-        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"]),
+        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"], pair.settings["kea_clock_wait"]),
         "watch_files": _watch_files(pair, platform),
     }
 

@@ -9,7 +9,7 @@ _RESTART = """\
 # Managed by Ansible (keaops.kea). Changes by hand will be overwritten.
 [Unit]
 Wants=network-online.target
-After=network-online.target
+After=network-online.target time-sync.target
 StartLimitIntervalSec=300
 StartLimitBurst=50
 
@@ -53,6 +53,29 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 """
 
+# A clock without a battery wakes up where it fell asleep. If one of the two is set right while the servers talk, their
+# clocks differ for a moment, and beyond 60 s Kea ends high availability until both are restarted.
+_CLOCK = """\
+
+# After a boot, wait until a time server has set the clock; {seconds} s after the boot begin all the same.
+TimeoutStartSec={timeout}
+ExecStartPre=-+/bin/sh -c '{script}'
+"""
+
+# In a container the clock is its host's. $$ and %% stand for $ and %.
+_WAIT = (
+    "systemd-detect-virt -cq && exit; "
+    'until [ "$$(timedatectl show -p NTPSynchronized --value)" = yes ]; do '
+    "read -r up rest </proc/uptime; "
+    'if [ "$${{up%%.*}}" -ge {seconds} ]; then echo "{warning}"; exit; fi; '
+    "sleep 2; done"
+)
+
+CLOCK_WARNING = (
+    "The clock of this host is not synchronised. Kea starts all the same, but ends high availability if it differs from"
+    " that of the partner by more than 60 s. Give the host a time server, see: timedatectl timesync-status"
+)
+
 _OWN = {
     # It reads and writes whole packets, to clients that have no address yet.
     "dhcp4": """\
@@ -71,11 +94,17 @@ CapabilityBoundingSet=
 }
 
 
-def settings(daemon: str, hardening: bool) -> str:
+def settings(daemon: str, hardening: bool, clock_wait: int) -> str:
     """Return the text of a unit's drop-in.
 
     Args:
         daemon: dhcp4 or ctrl_agent.
         hardening: whether to lock the service in.
+        clock_wait: seconds after a boot until which the DHCP server waits for a synchronised clock; 0 for not at all.
     """
-    return _RESTART + _LOCKED + _OWN[daemon] if hardening else _RESTART
+    text = _RESTART
+    if clock_wait and daemon == "dhcp4":
+        script = _WAIT.format(seconds=clock_wait, warning=CLOCK_WARNING)
+        # systemd allows 90 s for a start, as a rule.
+        text += _CLOCK.format(seconds=clock_wait, timeout=clock_wait + 90, script=script)
+    return text + _LOCKED + _OWN[daemon] if hardening else text
