@@ -31,6 +31,9 @@ test: setup ## Lint, unit tests, and the pairs of all Kea versions in the lab
 test-vm: setup ## A pair of virtual machines: AppArmor, boots, power cuts, clocks, the firewall
 	@lab/vm.py run molecule test -s vm
 
+test-pi: setup ## A pair of emulated Raspberry Pis (arm64); takes an hour
+	@lab/vm.py run molecule test -s raspberry_pi
+
 lint: setup ## ansible-lint (production), yamllint, ruff, documentation, licences
 	@scripts/check lint
 

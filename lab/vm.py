@@ -68,7 +68,8 @@ PROGRESS_VARIABLE = "KEAOPS_VM_PROGRESS"
 def say(text: str) -> None:
     """Tell how far things are; also past a program that would show it at the end only, as Ansible does."""
     lab.say(text)
-    if path := os.environ.get(PROGRESS_VARIABLE):
+    path = os.environ.get(PROGRESS_VARIABLE, "")
+    if path:
         with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as stream:
             print(f"vm: {text}", file=stream)
 
@@ -96,7 +97,7 @@ BOARDS = {
         qemu="qemu-system-x86_64",
         package="qemu-system-x86",
         options=("-machine", "q35"),
-        cpu="max",
+        cpu="qemu64,-svm",
         kernel="linux-image-cloud-amd64",
         modules=("virtio_blk",),
         console="ttyS0",
@@ -248,7 +249,10 @@ def build_image(board: Board, suite: str, place: Path) -> None:
         need({"arch-test": "arch-test", "qemu-aarch64-static": "qemu-user-static"}, "building an image for arm64")
     place.parent.mkdir(exist_ok=True)
     hook = (lab.COMMON_HOOK + lab.HOST_HOOK + IMAGE_HOOK).replace("KERNEL", board.kernel)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix="part-") as folder, foreign_programs(foreign):
+    part = f"part-{suite}-{board.arch}-"
+    for path in place.parent.glob(part + "*"):  # of a run that was killed
+        shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=part) as folder, foreign_programs(foreign):
         work = Path(folder)
         # In mounts of its own, which end with it; as another user than root mmdebstrap sees to that itself.
         apart = ["unshare", "--mount", "--propagation", "private"] if os.geteuid() == 0 else []
@@ -923,15 +927,30 @@ def command_lan(args: argparse.Namespace) -> int:
     return keep_lan(Path(args.path))
 
 
+def show_progress(fifo: Path) -> None:
+    """Show at once what this program says when it is run below this."""
+    os.mkfifo(fifo, 0o600)
+    os.environ[PROGRESS_VARIABLE] = str(fifo)
+    # Also opened for writing: else it would end with its first writer.
+    stream = open(os.open(fifo, os.O_RDWR), encoding="utf-8")  # noqa: SIM115
+
+    def copy() -> None:
+        for line in stream:
+            print(line, end="", file=sys.stderr, flush=True)
+
+    threading.Thread(target=copy, daemon=True).start()
+
+
 def command_run(args: argparse.Namespace) -> int:
     """Whatever becomes of the command: the labs it brought up go down."""
     if not args.command:
         raise LabError("what shall run? For example: lab/vm.py run molecule test -s vm")
     token = f"{os.getpid()}-{time.time():.0f}"
     os.environ[lab.RUN_VARIABLE] = token
-    os.environ[PROGRESS_VARIABLE] = f"/proc/{os.getpid()}/fd/2"
+    fifo = lab.run_dir() / f"vm-progress-{os.getpid()}"
     child = None
     try:
+        show_progress(fifo)
         # A process group of its own: nothing of it goes on when this ends.
         child = subprocess.Popen(args.command, start_new_session=True)
         return child.wait()
@@ -940,10 +959,11 @@ def command_run(args: argparse.Namespace) -> int:
             signal.signal(signum, signal.SIG_IGN)
         if child is not None:
             lab.end_group(child)
+        os.environ.pop(PROGRESS_VARIABLE, None)
+        fifo.unlink(missing_ok=True)
         for vms in VmLab.all():
             with lab.locked(vms.id):
                 if vms.state.get("run") == token:
-                    os.environ.pop(PROGRESS_VARIABLE, None)
                     for host, machine in vms.machines().items():
                         if machine["number"]:
                             vms.show_console(host, 15)

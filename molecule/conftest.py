@@ -307,6 +307,15 @@ def pairs() -> list[Pair]:
     return PAIRS
 
 
+@pytest.fixture
+def fresh(pair: Pair) -> Pair:
+    """Each pair in turn, healthy and without leases at the start of a test, and healthy at its end."""
+    for server in pair.servers:
+        server.kea("lease4-wipe", **{"subnet-id": 1})
+    yield pair
+    pair.healthy(240)
+
+
 NOTES: list[str] = []
 """Measurements to be shown at the end."""
 

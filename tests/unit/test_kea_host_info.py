@@ -138,3 +138,25 @@ def test_secret(tmp_path):
     path.write_bytes(b"\xff")
     with pytest.raises(UnicodeError):
         kea_secret.read_secret(str(path))
+
+
+def test_a_raspberry_pi_says_so(monkeypatch, tmp_path):
+    system = _apply.System()
+    monkeypatch.setattr(system, "read", lambda path: {"/proc/device-tree/model": b"Raspberry Pi 4 Model B\0"}.get(path))
+    assert kea_host_info.board(system) == "Raspberry Pi 4 Model B"
+    monkeypatch.setattr(system, "read", lambda path: None)
+    assert kea_host_info.board(system) is None
+    (tmp_path / "wlan0" / "wireless").mkdir(parents=True)
+    (tmp_path / "eth0").mkdir()
+    assert kea_host_info.wireless(tmp_path) == ["wlan0"]
+
+
+@pytest.mark.parametrize(("state", "synchronised"), [(0, True), (5, False)])
+def test_the_kernel_knows_whether_its_clock_is_set(monkeypatch, state, synchronised):
+    system = _apply.System()
+    kernel = type("Kernel", (), {"adjtimex": staticmethod(lambda _structure: state)})
+    monkeypatch.setattr(kea_host_info.ctypes, "CDLL", lambda _name: kernel)
+    monkeypatch.setattr(system, "exists", lambda path: False)
+    assert kea_host_info.clock_synchronised(system) is synchronised
+    monkeypatch.setattr(system, "exists", lambda path: path == "/run/systemd/container")
+    assert kea_host_info.clock_synchronised(system) is None
