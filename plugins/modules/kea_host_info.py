@@ -132,6 +132,11 @@ systemd:
   description: Whether systemd runs the host.
   returned: success
   type: bool
+systemd_version:
+  description: The version of systemd, or null.
+  returned: success
+  type: int
+  sample: 257
 time:
   description: The host's clock, seconds since 1970.
   returned: success
@@ -382,6 +387,12 @@ def apparmor_on(system):
         return False
 
 
+def systemd_version(system):
+    """Return the version of systemd, or None."""
+    match = re.match(r"systemd (\d+)", system.run(["systemctl", "--version"]).out)
+    return int(match.group(1)) if match else None
+
+
 def clock_synchronised(system):
     """Return whether a time server has set the clock; None in a container, whose clock is its host's."""
     if system.exists("/run/systemd/container"):
@@ -421,6 +432,7 @@ def gather(system, packages, tls_dir="/etc/kea/tls"):
         "daemons": {name: daemon_info(system, daemon) for name, daemon in _apply.DAEMONS.items()},
         "apparmor": apparmor_on(system),
         "systemd": system.has_systemd(),
+        "systemd_version": systemd_version(system),
         "time": system.epoch(),
         "journal": open_journal(system),
         "clock_synchronised": clock_synchronised(system),

@@ -113,6 +113,40 @@ def test_hardening(daemon):
     assert all(line.startswith("#") or "=" in line for line in lines if line)
 
 
+# Beside AppArmor, before systemd 257: whatever comes with NoNewPrivileges by itself.
+IMPLIES_NO_NEW_PRIVILEGES = (
+    "PrivateDevices",
+    "ProtectKernelTunables",
+    "ProtectKernelModules",
+    "ProtectKernelLogs",
+    "ProtectClock",
+    "ProtectHostname",
+    "Restrict",
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "SystemCall",
+    "NoNewPrivileges",
+)
+
+
+def locks(daemon, **host):
+    """The locks of a daemon on a host: lines that set something."""
+    lines = _units.settings(daemon, True, **host).split("[Service]\n")[1].splitlines()
+    return {line for line in lines if "=" in line and not line.startswith(("#", "RestartSec", "Restart=", "Limit"))}
+
+
+def test_apparmor_may_change_the_profile_for_the_clean_up_of_leases():
+    """With NoNewPrivileges, kea-lfc could not be run where AppArmor has a profile of its own for it."""
+    everything = locks("dhcp4")
+    assert locks("dhcp4", apparmor=True, systemd=257) == everything - {"NoNewPrivileges=yes"}
+    for systemd in (252, 255, None):
+        left = locks("dhcp4", apparmor=True, systemd=systemd)
+        assert left == {line for line in everything if not line.startswith(IMPLIES_NO_NEW_PRIVILEGES)}
+        assert "ProtectSystem=strict" in left
+    # The agent runs no other program.
+    assert locks("ctrl_agent", apparmor=True, systemd=252) == locks("ctrl_agent")
+
+
 def test_the_agent_has_no_capability_and_no_raw_packets():
     assert values("ctrl_agent", "CapabilityBoundingSet") == []
     assert "CapabilityBoundingSet=" in service("ctrl_agent")
