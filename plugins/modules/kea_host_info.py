@@ -149,10 +149,6 @@ journal:
   returned: success
   type: dict
   sample: null
-clock_synchronised:
-  description: Whether a time server has set the clock; V(null) in a container, whose clock is its host's.
-  returned: success
-  type: bool
 board:
   description: What a board computer says it is, or V(null).
   returned: success
@@ -220,7 +216,6 @@ tls:
     openssl: true
 """
 
-import ctypes
 import ipaddress
 import os
 import pwd
@@ -393,17 +388,6 @@ def systemd_version(system):
     return int(match.group(1)) if match else None
 
 
-def clock_synchronised(system):
-    """Return whether a time server has set the clock; None in a container, whose clock is its host's."""
-    if system.exists("/run/systemd/container"):
-        return None
-    try:
-        # Asks the kernel and changes nothing; 5 is TIME_ERROR. The structure is smaller than this on all platforms.
-        return ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) != 5
-    except (OSError, AttributeError):
-        return None
-
-
 def board(system):
     """Return what a board computer says it is, or None."""
     try:
@@ -435,7 +419,6 @@ def gather(system, packages, tls_dir="/etc/kea/tls"):
         "systemd_version": systemd_version(system),
         "time": system.epoch(),
         "journal": open_journal(system),
-        "clock_synchronised": clock_synchronised(system),
         "board": board(system),
         "wireless": wireless(),
         "disk_free": disk_free(),

@@ -149,14 +149,3 @@ def test_a_raspberry_pi_says_so(monkeypatch, tmp_path):
     (tmp_path / "wlan0" / "wireless").mkdir(parents=True)
     (tmp_path / "eth0").mkdir()
     assert kea_host_info.wireless(tmp_path) == ["wlan0"]
-
-
-@pytest.mark.parametrize(("state", "synchronised"), [(0, True), (5, False)])
-def test_the_kernel_knows_whether_its_clock_is_set(monkeypatch, state, synchronised):
-    system = _apply.System()
-    kernel = type("Kernel", (), {"adjtimex": staticmethod(lambda _structure: state)})
-    monkeypatch.setattr(kea_host_info.ctypes, "CDLL", lambda _name: kernel)
-    monkeypatch.setattr(system, "exists", lambda path: False)
-    assert kea_host_info.clock_synchronised(system) is synchronised
-    monkeypatch.setattr(system, "exists", lambda path: path == "/run/systemd/container")
-    assert kea_host_info.clock_synchronised(system) is None
