@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import testinfra
 from probe import Probe
+from testinfra.backend.base import CommandResult
 
 import lab as labtool
 
@@ -27,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each scenario has a lab of its own, named after it.
 SCENARIO = os.environ["KEAOPS_LAB"].removeprefix("molecule-")
 INVENTORY = str(ROOT / "molecule" / SCENARIO / "inventory")
-LAB = [sys.executable, str(ROOT / "lab" / "lab.py")]
+# Containers, or virtual machines: both tools have the same commands for what tests do to hosts.
+LAB = [sys.executable, str(ROOT / "lab" / os.environ.get("KEAOPS_LAB_TOOL", "lab.py"))]
 KEA_VERSION = {"bookworm": "2.2.0", "trixie": "2.6.3", "forky": "3.0.4"}
 ASK_KEA = """
 import json, socket, sys
@@ -37,6 +39,20 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
 """
 
 
+class Entered:
+    """The shell of a client that is no host with SSH but namespaces; the part of testinfra's that is used."""
+
+    def __init__(self, enter: list[str]) -> None:
+        self.enter = enter
+
+    def run(self, command: str, *args: str) -> CommandResult:
+        """Run a command as root."""
+        line = command % tuple(shlex.quote(arg) for arg in args) if args else command
+        command_line = [*self.enter, "sh", "-c", line]
+        done = subprocess.run(command_line, text=True, capture_output=True, timeout=600, check=False)
+        return CommandResult(None, done.returncode, line, done.stdout, done.stderr)
+
+
 class Host:
     """One machine of the lab."""
 
@@ -44,6 +60,9 @@ class Host:
         self.name = name
         self.variables = variables
         self.address = variables["lab_address"]
+        if "lab_enter" in variables:
+            self.shell = Entered(variables["lab_enter"])
+            return
         known_hosts = variables["ansible_ssh_common_args"]
         self.shell = testinfra.get_host(
             f"ssh://{variables['ansible_user']}@127.0.0.1:{variables['ansible_port']}",
@@ -86,7 +105,10 @@ class Host:
 
     def state(self) -> str:
         """Return the server's state, or why there is none."""
-        result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
+        try:
+            result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
+        except RuntimeError:  # the host itself is gone
+            return "silent"
         if result.rc:
             return "silent"
         return json.loads(result.stdout).get("arguments", {}).get("state", "no hook")
@@ -133,9 +155,9 @@ class Pair:
             assert time.monotonic() < deadline, f"{self.name}: {now} after {seconds} s, expected {states}"
             time.sleep(0.5)
 
-    def healthy(self) -> None:
+    def healthy(self, seconds: int = 60) -> None:
         """Wait for the healthy state."""
-        self.wait_for("hot-standby", "hot-standby")
+        self.wait_for("hot-standby", "hot-standby", seconds=seconds)
 
 
 def command_of(playbook: str, *args: str, limit: str | None = None, inventory: str | None = None) -> list[str]:
@@ -183,6 +205,13 @@ def inventory_of(host: str) -> dict:
     return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
 
 
+def lab(*words: str, seconds: int = 900) -> str:
+    """Have the lab's tool do something with hosts: cut their power, pull their cable, boot them; returns its output."""
+    done = subprocess.run([*LAB, *words], text=True, capture_output=True, timeout=seconds, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
 class AtOnce:
     """What became of a piece of work that was done on several pairs or hosts at the same time."""
 
@@ -225,6 +254,15 @@ def pairs() -> list[Pair]:
     for each in PAIRS:
         each.healthy()
     return PAIRS
+
+
+@pytest.fixture
+def fresh(pair: Pair) -> Pair:
+    """Each pair in turn, healthy and without leases at the start of a test, and healthy at its end."""
+    for server in pair.servers:
+        server.kea("lease4-wipe", **{"subnet-id": 1})
+    yield pair
+    pair.healthy(240)
 
 
 NOTES: list[str] = []

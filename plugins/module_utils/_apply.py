@@ -714,7 +714,9 @@ class Unit:
         """
         name = f"keaops-try-{self.name}"
         path = os.path.join(self._system.passing_unit_dir, name + ".service")
-        service = [line for line in _section_lines(text, "Service") if not line.startswith("Restart")]
+        # What precedes a start may fail, and may take its time.
+        left_out = ("Restart", "ExecStartPre=-")
+        service = [line for line in _section_lines(text, "Service") if not line.startswith(left_out)]
         service += ["Type=oneshot", f"User={user}", "Environment=KEA_LOCKFILE_DIR=none", "ExecStart=" + " ".join(argv)]
         log = LogTail(self._system, name, None)
         try:

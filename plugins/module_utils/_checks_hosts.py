@@ -202,3 +202,36 @@ def subnet_ids_are_kept(context: Context) -> Iterator[Problem]:
                     f"{subnet.text} has the id {old} on {server.host}; its leases belong to that id and would be lost",
                     f"Write id: {old}",
                 )
+
+
+@register("V18", WARNING, "Clients are served by cable.", ignorable=True, facts=True)
+def interfaces_have_cables(context: Context) -> Iterator[Problem]:
+    for server in context.with_facts():
+        wireless = (server.facts.get("kea") or {}).get("wireless") or []
+        for index, name in enumerate(server.interfaces):
+            if _interface_name(name) in wireless:
+                yield Problem(
+                    server.host,
+                    f"kea_interfaces[{index}]",
+                    name,
+                    "this interface is wireless: it sleeps to save power, heartbeats get lost, and the standby takes"
+                    " over for no good reason",
+                    f"Use a cable, or switch the saving off: iw dev {_interface_name(name)} set power_save off",
+                )
+
+
+@register("V19", WARNING, "A host whose clock stops without power waits for the time.", ignorable=True, facts=True)
+def clocks_are_waited_for(context: Context) -> Iterator[Problem]:
+    if context.pair.settings["kea_clock_wait"]:
+        return
+    for server in context.with_facts():
+        board = str((server.facts.get("kea") or {}).get("board") or "")
+        if board.startswith("Raspberry Pi"):
+            yield Problem(
+                server.host,
+                "kea_clock_wait",
+                0,
+                f"{server.host} is a {board}, whose clock stops without power; after a power cut the clocks of the two"
+                " servers may differ by more than 60 s, and Kea then ends high availability",
+                "Write kea_clock_wait: 120, or leave it out",
+            )

@@ -163,6 +163,7 @@ def _watch_files(pair: Pair, platform: Platform) -> list[str]:
 
 def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: Platform) -> dict[str, Any]:
     program = _PROGRAMS[name]
+    kea = (server.facts or {}).get("kea") or {}
     render = {"dhcp4": _render.render_dhcp4, "ctrl_agent": _render.render_ctrl_agent}[name]
     return {
         "unit": platform.units[name],
@@ -173,7 +174,13 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
         "header": _render.header(pair, server, name),
         "test_hooks": name == "dhcp4" and dialect.test_hooks_usable(pair.transport),
         "log_file": _render.log_file(platform, program),
-        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"]),
+        "unit_settings": _units.settings(
+            name,
+            hardening=pair.settings["kea_unit_hardening"],
+            clock_wait=pair.settings["kea_clock_wait"],
+            apparmor=bool(kea.get("apparmor")),
+            systemd=kea.get("systemd_version"),
+        ),
         "watch_files": _watch_files(pair, platform),
     }
 

@@ -458,6 +458,17 @@ VARIABLES: tuple[Variable, ...] = (
         True,
         source="systemd.exec(5)",
     ),
+    Variable(
+        "kea_clock_wait",
+        "int",
+        120,
+        "How long after a boot the DHCP server waits for a clock that a time server has set; then it starts all the"
+        " same, with a warning in its log. For hosts whose clock stops without power, as a Raspberry Pi's. 0: no wait.",
+        60,
+        unit="s",
+        minimum=0,
+        maximum=120,
+    ),
     # raw Kea keys
     Variable(
         "kea_dhcp4_extra",

@@ -132,6 +132,11 @@ systemd:
   description: Whether systemd runs the host.
   returned: success
   type: bool
+systemd_version:
+  description: The version of systemd, or null.
+  returned: success
+  type: int
+  sample: 257
 time:
   description: The host's clock, seconds since 1970.
   returned: success
@@ -144,6 +149,17 @@ journal:
   returned: success
   type: dict
   sample: null
+board:
+  description: What a board computer says it is, or V(null).
+  returned: success
+  type: str
+  sample: Raspberry Pi 4 Model B Rev 1.4
+wireless:
+  description: The wireless network interfaces.
+  returned: success
+  type: list
+  elements: str
+  sample: [wlan0]
 disk_free:
   description: Free bytes where the leases are kept (C(/var/lib)), or null.
   returned: success
@@ -366,6 +382,28 @@ def apparmor_on(system):
         return False
 
 
+def systemd_version(system):
+    """Return the version of systemd, or None."""
+    match = re.match(r"systemd (\d+)", system.run(["systemctl", "--version"]).out)
+    return int(match.group(1)) if match else None
+
+
+def board(system):
+    """Return what a board computer says it is, or None."""
+    try:
+        return system.read("/proc/device-tree/model").rstrip(b"\0").decode("utf-8", "replace") or None
+    except (OSError, AttributeError):
+        return None
+
+
+def wireless(folder="/sys/class/net"):
+    """Return the names of the wireless network interfaces."""
+    try:
+        return sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name, "wireless")))
+    except OSError:
+        return []
+
+
 def gather(system, packages, tls_dir="/etc/kea/tls"):
     """Return the whole answer."""
     available = candidates(system, packages)
@@ -378,8 +416,11 @@ def gather(system, packages, tls_dir="/etc/kea/tls"):
         "daemons": {name: daemon_info(system, daemon) for name, daemon in _apply.DAEMONS.items()},
         "apparmor": apparmor_on(system),
         "systemd": system.has_systemd(),
+        "systemd_version": systemd_version(system),
         "time": system.epoch(),
         "journal": open_journal(system),
+        "board": board(system),
+        "wireless": wireless(),
         "disk_free": disk_free(),
         "firewall": _nft.state(system),
         "tls": _tls_host.facts(system, tls_dir),

@@ -111,3 +111,21 @@ def test_unsupported_version_on_the_host():
     found = live(facts1=facts("192.168.1.2", kea_info(version="2.0.2")))
     assert [(item.id, item.host) for item in found] == [("V09", "dhcp1")]
     assert "2.0" in found[0].text()
+
+
+def test_a_wireless_interface():
+    other = facts("192.168.1.3", {**kea_info(), "wireless": ["enp0s8"]})
+    found = live(facts2=other)
+    assert [(item.id, item.severity, item.host, item.variable) for item in found] == [
+        ("V18", "warning", "dhcp2", "kea_interfaces[0]")
+    ]
+    assert "iw dev enp0s8 set power_save off" in found[0].text()
+    assert live(facts2=facts("192.168.1.3", {**kea_info(), "wireless": ["wlan0"]})) == []
+
+
+@pytest.mark.parametrize(("wait", "ids"), [(0, ["V19"]), (60, [])])
+def test_a_pi_waits_for_the_time(wait, ids):
+    board = facts("192.168.1.2", {**kea_info(), "board": "Raspberry Pi 4 Model B Rev 1.4"})
+    found = live(facts1=board, group={"kea_clock_wait": wait})
+    assert [item.id for item in found] == ids
+    assert all("Raspberry Pi 4 Model B" in item.text() and item.host == "dhcp1" for item in found)

@@ -138,3 +138,14 @@ def test_secret(tmp_path):
     path.write_bytes(b"\xff")
     with pytest.raises(UnicodeError):
         kea_secret.read_secret(str(path))
+
+
+def test_a_raspberry_pi_says_so(monkeypatch, tmp_path):
+    system = _apply.System()
+    monkeypatch.setattr(system, "read", lambda path: {"/proc/device-tree/model": b"Raspberry Pi 4 Model B\0"}.get(path))
+    assert kea_host_info.board(system) == "Raspberry Pi 4 Model B"
+    monkeypatch.setattr(system, "read", lambda path: None)
+    assert kea_host_info.board(system) is None
+    (tmp_path / "wlan0" / "wireless").mkdir(parents=True)
+    (tmp_path / "eth0").mkdir()
+    assert kea_host_info.wireless(tmp_path) == ["wlan0"]
