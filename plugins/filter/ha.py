@@ -28,6 +28,7 @@ def _seen(host: str, host_vars: Any) -> _ha_control.Seen:
         cause=view["cause"],
         leases=view["leases"],
         proven=view["proven"],
+        agent=view["agent"],
         version=_version(host_vars),
     )
 

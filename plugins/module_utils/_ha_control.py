@@ -321,6 +321,7 @@ class Seen(NamedTuple):
         cause: what its log says of the end of high availability.
         leases: why its lease file cannot be used, empty when it can.
         proven: whether the configuration in place was proven to serve.
+        agent: whether its Control Agent runs, None when the pair talks without one.
         version: the Kea that is installed.
     """
 
@@ -335,6 +336,7 @@ class Seen(NamedTuple):
     cause: str = ""
     leases: str = ""
     proven: bool = True
+    agent: bool | None = None
     version: str | None = None
 
     @property
@@ -371,7 +373,7 @@ class Step(NamedTuple):
 
     Attributes:
         host: its inventory name.
-        state: the goal, as the option of kea_ha.
+        state: the goal, as the option of kea_ha; ``agent`` to bring up the Control Agent.
         why: why, for people.
         partner_stopped: there is proof that its partner does not run.
         leases: ``keep``, or ``aside`` to start without them.
@@ -475,6 +477,13 @@ def recover(first: Seen, second: Seen, dead_host: str = "", failed: tuple[str, .
             (),
             f"The clocks of the two hosts differ by {abs(skew.skew or 0):g} s, so Kea would stop again. Set them by "
             "NTP, and run again. Until then each server goes on by its role, without the other.",
+        )
+    mute = [one for one in pair if one.agent is False and one.host not in failed]
+    if mute:
+        names = " and ".join(one.host for one in mute)
+        why = "its Control Agent does not run, so its partner does not hear it"
+        return Verdict(
+            f"{found} The Control Agent of {names} does not run.", tuple(Step(one.host, "agent", why) for one in mute)
         )
     if any(not one.well for one in pair):
         return _daemons(pair, failed, found)

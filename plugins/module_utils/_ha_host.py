@@ -110,7 +110,14 @@ class Control:
             "cause": _ha_control.termination_cause(self._log()) if own.state == "terminated" else "",
             "leases": self._lease_problem(),
             "proven": self._proven(),
+            "agent": self._agent(),
         }
+
+    def _agent(self) -> bool | None:
+        """Tell whether the Control Agent runs, through which the partner hears this server; None without one."""
+        if not _apply.uses_ha(self._content, self.daemon.key) or _apply.listener_of(self._content, self.daemon.key):
+            return None
+        return _apply.Unit(self.system, _apply.DAEMONS["ctrl_agent"].unit).state().active == "active"
 
     def _skew(self) -> float | None:
         asked = time.time()

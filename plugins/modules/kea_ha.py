@@ -187,6 +187,9 @@ before:
     proven:
       description: Whether the configuration in place was proven to serve by M(keaops.kea.kea_config).
       type: bool
+    agent:
+      description: Whether the Control Agent runs through which the partner hears this server. V(null) without one.
+      type: bool
   sample:
     running: true
     ha: {ha: true, state: hot-standby, role: standby, scopes: [], serving: false}
@@ -198,6 +201,7 @@ before:
     cause: ""
     leases: ""
     proven: true
+    agent: true
 after:
   description: The same, at the end.
   returned: always, but in check mode
