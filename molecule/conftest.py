@@ -101,10 +101,10 @@ class Host:
 
 
 class Stream:
-    """A stream of new clients, one each second, from the start of the block to its end."""
+    """A stream of new clients from the start of the block to its end: *rate* each second, repeating after *patience*."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
+    def __init__(self, pair: Pair, rate: float = 1, patience: float = 1) -> None:
+        self.pair, self.rate, self.patience = pair, rate, patience
         self.asked: dict[str, float] = {}
         self.served: dict[str, float] = {}
 
@@ -118,7 +118,8 @@ class Stream:
         self.make_room()
         run = self.pair.client.run
         run("rm -f /tmp/history")
-        stream = "dhcp-client stream --count 10000 --rate 1 --first-wait 1 --timeout 60 --history /tmp/history"
+        speed = f"--rate {self.rate} --first-wait {self.patience}"
+        stream = f"dhcp-client stream --count 10000 {speed} --timeout 60 --history /tmp/history"
         self.process = run(f"{stream} >/dev/null 2>&1 & echo $!").strip()
         deadline = time.monotonic() + 30
         while '"ack"' not in self.pair.client.shell.run("cat /tmp/history").stdout:
@@ -131,7 +132,7 @@ class Stream:
 
     def sweep(self) -> None:
         """Make room from time to time."""
-        while not self.ended.wait(40):
+        while not self.ended.wait(40 / self.rate):
             self.make_room()
 
     def __exit__(self, *_exc) -> None:

@@ -171,7 +171,7 @@ def decide(goal: str, own: Own, peer: Peer, may_cancel: bool, began: bool = Fals
         own: this server.
         peer: its partner.
         may_cancel: both servers leave a maintenance by command.
-        began: this call has told the server to take over already, or has waited long enough for its partner.
+        began: this call has told the server to take over already, or has waited for long enough.
     """
     goals = {
         "serving": _serving,
@@ -183,7 +183,7 @@ def decide(goal: str, own: Own, peer: Peer, may_cancel: bool, began: bool = Fals
     return goals[goal](own, peer, may_cancel, began)
 
 
-def _started(own: Own, peer: Peer, _may_cancel: bool, _began: bool) -> Action:
+def _started(own: Own, peer: Peer, _may_cancel: bool, began: bool) -> Action:
     if not own.running:
         if peer.state == "partner-in-maintenance":
             # Back before it is missed, it would be drained again, and for good.
@@ -191,7 +191,9 @@ def _started(own: Own, peer: Peer, _may_cancel: bool, _began: bool) -> Action:
         return Action("start", "it does not run")
     if own.zombie:
         return Action("restart", "it runs without its hooks and serves nobody")
-    return Action("done") if own.ha else Action("wait", "it does not answer yet")
+    if own.ha:
+        return Action("done")
+    return Action("restart", "it runs and does not answer") if began else Action("wait", "it does not answer yet")
 
 
 def _serving(own: Own, peer: Peer, _may_cancel: bool, began: bool) -> Action:
@@ -274,10 +276,8 @@ def _stopped(own: Own, peer: Peer, _may_cancel: bool, _began: bool) -> Action:
 
 
 def _normal(own: Own, peer: Peer, may_cancel: bool, began: bool) -> Action:
-    if not own.running or own.zombie:
-        return _started(own, peer, may_cancel, False)
-    if own.ha is None:
-        return Action("wait", "it does not answer yet")
+    if not own.running or own.zombie or own.ha is None:
+        return _started(own, peer, may_cancel, began)
     if own.state == FINAL_STATE:
         return Action("refuse", "high availability has ended. Run recover.yml")
     if own.normal:

@@ -17,6 +17,7 @@ from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare
 from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient
 from ansible_collections.keaops.kea.plugins.module_utils._state import clock_skew, normalise
 
+DRAINED = _ha_control.DRAINED
 POLL_SECONDS = 0.2
 #: An action that has to be done more often than this does not help.
 MAX_TRIES = 2
@@ -207,9 +208,9 @@ class Control:
                     f"{self.system.now() - start:.0f} s: {action.reason}. It {own.words()}; {peer.words()}.",
                 )
             if action.name == "wait":
-                # A partner that should have cancelled and has not is given up after half of the time.
-                if self.wanted.goal == "normal" and own.state == _ha_control.DRAINED:
-                    self._began = self.system.now() - start >= self.wanted.timeout / 2
+                # A partner that should have cancelled is given up, and so is a server that lives on without a word.
+                patient = self.wanted.goal in ("started", "normal") and (own.ha is None or own.state == DRAINED)
+                self._began = self._began or (patient and self.system.now() - start >= self.wanted.timeout / 4)
                 self.system.sleep(POLL_SECONDS)
             else:
                 self._do(action, own, peer)
@@ -218,7 +219,7 @@ class Control:
         return _ha_control.decide(self.wanted.goal, own, peer, self._may_cancel(own), self._began)
 
     def _may_cancel(self, own: _ha_control.Own) -> bool:
-        if own.state not in ("partner-in-maintenance", _ha_control.DRAINED):
+        if own.state not in ("partner-in-maintenance", DRAINED):
             return True
         try:
             version = self.system.api(self.socket, "version-get").text
