@@ -101,7 +101,7 @@ class Host:
 
 
 class Stream:
-    """A stream of new clients from the start of the block to its end: *rate* each second, repeating after *patience*."""
+    """A stream of new clients, *rate* each second, from the start of the block to its end; *patience*: repetition."""
 
     def __init__(self, pair: Pair, rate: float = 1, patience: float = 1) -> None:
         self.pair, self.rate, self.patience = pair, rate, patience

@@ -494,20 +494,18 @@ def _half(gone: Seen, left: Seen, dead_host: str, found: str) -> Verdict:
     """Decide with one host that cannot be asked. It may serve: nothing is taken over without proof or consent."""
     if left.serves and (left.own.alone or dead_host != gone.host):
         return Verdict(
-            found, (), f"Clients are served by {left.host}. Bring {gone.host} back (or run replace.yml), and run again."
+            found, (), f"Clients are served by {left.host}. Bring {gone.host} back, or run replace.yml; then run again."
         )
     hears = left.well and not left.link
     if hears and dead_host != gone.host:
         if left.state == DRAINED or left.own.normal:
             return Verdict(
-                found, (), f"{left.host} hears {gone.host}, which may serve. Mend the way to {gone.host}, and run again."
+                found, (), f"{left.host} hears {gone.host}, which may serve. Mend the way to it, and run again."
             )
         return Verdict(found, (Step(left.host, "normal", f"{gone.host} answers it"),))
     if dead_host == gone.host:
         if hears:
-            return Verdict(
-                found, (), f"kea_dead_host = {dead_host!r}, but {left.host} hears it. Both would serve. Nothing was done."
-            )
+            return Verdict(found, (), f"kea_dead_host = {dead_host!r}, but {left.host} hears it. Both would serve.")
         start = () if left.well else (_start(left, gone),)
         take_over = Step(left.host, "serving", f"{gone.host} was declared dead", partner_stopped=True)
         return Verdict(found, (*start, take_over))
@@ -517,7 +515,7 @@ def _half(gone: Seen, left: Seen, dead_host: str, found: str) -> Verdict:
     return Verdict(
         found,
         (),
-        f"Nobody is known to serve. {gone.host} may do so, unseen; taken over now, clients could get one address twice. "
+        f"Nobody is known to serve. {gone.host} may do so, unseen; taken over now, two clients could get one address. "
         f"If {gone.host} is certainly off, run again with -e kea_dead_host={gone.host}.",
     )
 
@@ -541,7 +539,7 @@ def _daemons(pair: tuple[Seen, ...], failed: tuple[str, ...], found: str) -> Ver
             found,
             (),
             "Both lease files are lost, so nobody knows which addresses are taken. Put a copy of one of them back, or "
-            "move /var/lib/kea/kea-leases4.csv* aside on both hosts by hand, which hands out addresses anew. Run again.",
+            "move /var/lib/kea/kea-leases4.csv* aside on both hosts, which hands out addresses anew. Run again.",
         )
     up = next((one for one in pair if one.well), None)
     stuck = [one for one in down if one.host in failed]
@@ -550,8 +548,7 @@ def _daemons(pair: tuple[Seen, ...], failed: tuple[str, ...], found: str) -> Ver
     steps: list[Step] = []
     if up is not None and up.state == "partner-in-maintenance" and not down[0].own.running:
         steps.append(Step(up.host, "serving", f"{down[0].host} is gone", partner_stopped=True))
-    for one in down:
-        steps.append(_start(one, next(other for other in pair if other is not one)))
+    steps.extend(_start(one, next(other for other in pair if other is not one)) for one in down)
     steps.extend(Step(one.host, "normal", "both servers do their part again") for one in pair)
     return Verdict(found, tuple(steps))
 

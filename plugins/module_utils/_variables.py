@@ -501,7 +501,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_serve",
         "str",
         None,
-        "For switchover.yml: the host that is to serve alone, so that its partner may be stopped. Unset: both do their part.",
+        "For switchover.yml: the host that is to serve alone, so that its partner may be stopped. Unset: both do their"
+        " part.",
         "dhcp2",
     ),
     Variable(

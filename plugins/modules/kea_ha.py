@@ -14,9 +14,9 @@ version_added: 0.2.0
 author:
   - keaops.kea contributors (@keaops)
 description:
-  - Leads the DHCPv4 server of this host to a state, and proves it by the states of both servers. Kea's own answers are not
-    trusted, because C(ha-maintenance-start) calls it a success, too, when it could not reach the partner and both servers
-    serve from then on.
+  - Leads the DHCPv4 server of this host to a state, and proves it by the states of both servers.
+  - Kea's own answers are not trusted, because C(ha-maintenance-start) calls it a success, too, when it could not reach
+    the partner, and both servers serve from then on.
   - Each host speaks for itself. A step of both is two tasks, one on each host, in the order that the examples show.
   - The partner is only looked at, over the URL that the servers use. It is never told to do anything.
   - Works on with the connection gone, in a process of its own; waits never last longer than O(timeout).
@@ -146,7 +146,7 @@ EXAMPLES = r"""
     - name: Do its part again
       keaops.kea.kea_ha:
         state: normal
-        partner_url: "{{ {'dhcp1': 'http://192.168.1.3:8000/', 'dhcp2': 'http://192.168.1.2:8000/'}[inventory_hostname] }}"
+        partner_url: "{{ partner_url }}" # a variable of each host
         user: kea-api
         password_file: /etc/kea/kea-api-password
 """

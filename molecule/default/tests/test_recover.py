@@ -17,7 +17,7 @@ LONGEST_GAP = 2.0
 
 def bend(server) -> None:
     """Have the file name a server that is not in the pair: Kea's own check lets it pass, its HA hook does not."""
-    server.run("sed -i 's/\"this-server-name\": \"server.\"/\"this-server-name\": \"bogus\"/' /etc/kea/kea-dhcp4.conf")
+    server.run('sed -i \'s/"this-server-name": "server."/"this-server-name": "bogus"/\' /etc/kea/kea-dhcp4.conf')
 
 
 def be_drained(pair: Pair) -> None:
