@@ -893,8 +893,23 @@ class Lab:
         docker("start", self.container(host))
         self.plumb(machine["pair"], self.machines(), only=host)
         ports = docker("port", self.container(host), "22/tcp").stdout.split()
+        self.introduce(host, {**machine, "port": int(ports[0].rpartition(":")[2])})
+
+    def replace(self, host: str) -> None:
+        """Throw a host away and put a bare one in its place, of the same name and address."""
+        machine = self.machine(host)
+        if not machine["number"]:
+            raise LabError(f"{host} is a client: only a server can be replaced")
+        docker("rm", "-f", "-v", self.container(host))
+        self.start(host, machine, (self.directory / "id_ed25519.pub").read_text())
+        self.plumb(machine["pair"], self.machines(), only=host)
+        self.wait_for_key(host, machine)
+        self.introduce(host, machine)
+
+    def introduce(self, host: str, machine: dict) -> None:
+        """Tell everybody the new port and key of a host, and wait for it."""
         state = self.state
-        state["machines"][host]["port"] = int(ports[0].rpartition(":")[2])
+        state["machines"][host] = machine
         self.save(state["pairs"], state["machines"])
         known = "".join(f"[127.0.0.1]:{m['port']} {m['host_key']}\n" for m in state["machines"].values())
         (self.directory / "known_hosts").write_text(known)
@@ -1037,6 +1052,10 @@ def command_reboot(args: argparse.Namespace) -> None:
     Lab.named(args.lab).reboot(args.host)
 
 
+def command_replace(args: argparse.Namespace) -> None:
+    Lab.named(args.lab).replace(args.host)
+
+
 def command_inventory(args: argparse.Namespace) -> None:
     lab = Lab.named(args.lab)
     if args.list:
@@ -1092,6 +1111,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     net.add_argument("host")
     reboot = add("reboot", command_reboot, "cut a server's power and start it again")
     reboot.add_argument("host")
+    replace = add("replace", command_replace, "throw a server away and put a bare one in its place")
+    replace.add_argument("host")
     inventory = add("inventory", command_inventory, "print the path of the lab's Ansible inventory")
     inventory.add_argument("--list", action="store_true", help="print it, as Ansible's inventory scripts do")
     add("clean", command_clean, "remove images and the engine's data from the cache")

@@ -546,6 +546,21 @@ VARIABLES: tuple[Variable, ...] = (
         "control1-4711-8123456",
     ),
     Variable(
+        "kea_serve",
+        "str",
+        None,
+        "For switchover.yml: the host that is to serve alone, so that its partner may be stopped. Unset: both do their"
+        " part.",
+        "dhcp2",
+    ),
+    Variable(
+        "kea_dead_host",
+        "str",
+        None,
+        "For recover.yml: a host that is certainly off, though nothing proves it. Its partner then takes over at once.",
+        "dhcp1",
+    ),
+    Variable(
         "kea_expect",
         "list",
         [],
