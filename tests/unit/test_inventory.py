@@ -95,6 +95,26 @@ def test_templates_in_depth_keep_numbers_and_text(inventory):
     assert values["kea_api_auth"] is True
 
 
+def test_a_value_without_templates_is_read_once_for_all_hosts_that_have_it(inventory, monkeypatch):
+    evaluated = []
+    read = _inventory._read
+    monkeypatch.setattr(_inventory, "_read", lambda of, name: evaluated.append(name) or read(of, name))
+    first, second = collect(inventory({"kea_server_name": "{{ inventory_hostname }}"}))[0]["kea"]
+    assert first.vars["kea_subnets"] is second.vars["kea_subnets"]
+    assert [raw.vars["kea_server_name"] for raw in (first, second)] == ["server1", "server2"]
+    assert "kea_subnets" not in evaluated
+
+    first, second = collect(inventory({"kea_subnets": [{**SUBNET, "comment": "{{ inventory_hostname }}"}]}))[0]["kea"]
+    assert [raw.vars["kea_subnets"][0]["comment"] for raw in (first, second)] == ["dhcp1", "dhcp2"]
+    assert "kea_subnets" in evaluated
+
+
+@pytest.mark.parametrize("text", ["{# nobody sees this #}enp0s8", "{{ 'enp0s8' }}", "{% if true %}enp0s8{% endif %}"])
+def test_whatever_is_a_template_is_evaluated(inventory, text):
+    values = collect(inventory({"kea_interfaces": [text, "{braces}"]}))[0]["kea"][0].vars
+    assert values["kea_interfaces"] == ["enp0s8", "{braces}"]
+
+
 def test_only_our_variables_are_read(inventory):
     made = inventory({"secret_of_others": "{{ lookup('ansible.builtin.file', '/nonexistent') }}", "my_kea_x": 1})
     values = collect(made)[0]["kea"][0].vars
