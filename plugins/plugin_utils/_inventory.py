@@ -139,7 +139,7 @@ class _Variables:
         return raw if isinstance(raw, Mapping) else {}
 
     def value(self, written: Any) -> Any:
-        """Return a value in plain form, the same object for the same variable; _MISSING if ansible has to evaluate it."""
+        """Return a value in plain form, the same for all hosts that share it; _MISSING if it is to be evaluated."""
         if id(written) not in self._read:
             try:
                 known = _as_written(written)
@@ -149,7 +149,8 @@ class _Variables:
         return self._read[id(written)][1]
 
 
-def _keeps_types() -> bool:
+def tags_data() -> bool:
+    """Tell whether ansible-core tags data (2.19): templates keep the types of values, and failures are exceptions."""
     return tuple(int(part) for part in ansible_version.split(".")[:2]) >= (2, 19)
 
 
@@ -306,7 +307,7 @@ def plain_or_raw(value: Any) -> Any:
 
 def never_templated(value: Any) -> Any:
     """Return a value in which no template is looked for: ansible-core 2.18 does, and ``%d{%y}`` is none."""
-    if _keeps_types():
+    if tags_data():
         return value
     from ansible.utils.unsafe_proxy import wrap_var  # later ansible-cores will not have it
 
@@ -333,7 +334,7 @@ def _raw_host(
                 findings.append(_unreadable(name, variable, str(error)))
                 broken.add(variable)
                 continue
-            if not _keeps_types():
+            if not tags_data():
                 value = _natural(written.get(variable), value)
         if value is not _MISSING:
             values[variable] = value
