@@ -57,25 +57,6 @@ def speaker(members: list, active: list, host: str) -> str:
     return next((name for name in members if name in active), host)
 
 
-def entries(pairs: list, findings: list, origins: _origins.Origins) -> list:
-    """Return the findings with the pairs they are about, and where their values were written."""
-    pair_of = {server.host: pair.name for pair in pairs for server in pair.servers}
-    names = {pair.name for pair in pairs}
-    result = []
-    for finding in findings:
-        about: dict[str, list[str]] = {}
-        hosts = []
-        for name in filter(None, finding.host.split(", ")):
-            if name in names and name not in pair_of:
-                about.setdefault(name, [])
-                continue
-            hosts.append(name)
-            if name in pair_of:
-                about.setdefault(pair_of[name], []).append(name)
-        result.append(_reports.Entry(finding, hosts, about, origins.places(hosts, finding.variable)))
-    return result
-
-
 def root_of(folder: Path) -> str:
     """Return the folder that reviewers see as the top: that of the git repository, if the folder is in one."""
     return str(next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder))
@@ -131,14 +112,9 @@ class ActionModule(ActionBase):
     def _for_all(
         self, pairs: list, findings: list, task_vars: dict[str, Any], args: dict[str, Any], form: str | None
     ) -> dict[str, Any]:
-        findings = _findings.worst_first(_findings.merge_hosts(findings))
         sources = [os.path.abspath(item) for item in task_vars.get("ansible_inventory_sources") or []]
-        checked = _reports.Checked(
-            pairs={pair.name: [server.host for server in pair.servers] for pair in pairs},
-            entries=entries(pairs, findings, _origins.Origins(task_vars["hostvars"], sources)),
-            live=not args["offline"],
-            root=root_of(Path.cwd()),
-        )
+        origins = _origins.Origins(task_vars["hostvars"], sources)
+        checked = _reports.examined(pairs, findings, origins, not args["offline"], root_of(Path.cwd()))
         trouble = ""
         if form:
             try:
@@ -146,7 +122,7 @@ class ActionModule(ActionBase):
             except _reports.ReportError as error:
                 trouble = f"{error}."
         lines = _reports.lines(checked, args["show"] == TABLE, None if trouble else args["report"])
-        answer = summarise(findings, "the inventory", self._details_wanted(), args["show"], lines)
+        answer = summarise(checked.findings, "the inventory", self._details_wanted(), args["show"], lines)
         if trouble:
             told = [answer["msg"], trouble] if answer.get("failed") else [trouble, answer["msg"]]
             answer.update(failed=True, msg="\n".join(told))

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
-from ansible_collections.keaops.kea.plugins.plugin_utils._origins import Place
+from ansible_collections.keaops.kea.plugins.module_utils._model import Pair
+from ansible_collections.keaops.kea.plugins.plugin_utils._origins import Origins, Place
 
 NAME = "keaops.kea preflight"
 HOME = "https://github.com/keaops/keaops.kea"
@@ -55,7 +56,7 @@ class Checked:
     entries: Sequence[Entry]
     live: bool
     """The hosts were asked, too."""
-    root: str = ""
+    root: str
     """Folder that paths are given relative to."""
 
     @property
@@ -65,8 +66,27 @@ class Checked:
 
     def relative(self, path: str) -> str:
         """Return a path below the root relative to it, any other one as it is."""
-        shorter = os.path.relpath(path, self.root or os.getcwd())
+        shorter = os.path.relpath(path, self.root)
         return path if shorter.startswith(os.pardir) else Path(shorter).as_posix()
+
+
+def examined(
+    pairs: Sequence[Pair], findings: Iterable[_findings.Finding], origins: Origins, live: bool, root: str
+) -> Checked:
+    """Return what was checked and found; the same mistake of several pairs is one finding."""
+    members = {pair.name: [server.host for server in pair.servers] for pair in pairs}
+    pair_of = {host: name for name, hosts in members.items() for host in hosts}
+    entries = []
+    for finding in _findings.worst_first(_findings.merge_hosts(findings)):
+        named = [name for name in finding.host.split(", ") if name]
+        # A group without hosts speaks for itself.
+        hosts = [name for name in named if name in pair_of or name not in members]
+        about: dict[str, list[str]] = {name: [] for name in named if name not in hosts}
+        for host in hosts:
+            if host in pair_of:
+                about.setdefault(pair_of[host], []).append(host)
+        entries.append(Entry(finding, hosts, about, origins.places(hosts, finding.variable)))
+    return Checked(members, entries, live, root)
 
 
 class _Rule(NamedTuple):

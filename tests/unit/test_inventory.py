@@ -8,44 +8,15 @@ import json
 
 import certs
 import pytest
-import yaml
-from ansible.inventory.manager import InventoryManager
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultSecret
-from ansible.vars.hostvars import HostVars
-from ansible.vars.manager import VariableManager
 from ansible_collections.keaops.kea.plugins.filter.kea import FilterModule
 from ansible_collections.keaops.kea.plugins.filter.tls import FilterModule as TlsFilterModule
 from ansible_collections.keaops.kea.plugins.module_utils import _tls
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 from pairs import GROUP, HOSTS, SUBNET, kea_info
+from real_inventory import Inventory
 
 VAULTED_PASSWORD = "k3J!x9Qw7Lm2Zt5R"
-
-
-class Inventory:
-    """A real inventory, read by the installed ansible-core."""
-
-    def __init__(self, folder, data):
-        path = folder / "hosts.yml"
-        path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
-        self.loader = DataLoader()
-        self.manager = InventoryManager(loader=self.loader, sources=[str(path)])
-        self.variables = VariableManager(loader=self.loader, inventory=self.manager)
-        self.hostvars = HostVars(inventory=self.manager, variable_manager=self.variables, loader=self.loader)
-
-    @property
-    def groups(self):
-        return self.manager.get_groups_dict()
-
-    def register(self, host, **facts):
-        """Do what set_fact and register do."""
-        self.variables.set_nonpersistent_facts(host, facts)
-
-    def gathered(self, host, facts):
-        """Do what gathering does."""
-        self.variables.set_host_facts(host, facts)
-        self.variables.set_nonpersistent_facts(host, {"__kea_setup": {"ansible_facts": facts}})
 
 
 @pytest.fixture
