@@ -185,16 +185,8 @@ def test_accepted_findings_are_notes(tmp_path):
 
 def one(*places, **changes):
     """A pair with one finding of a check nobody knows."""
-    values = {
-        "id": "X1",
-        "severity": ERROR,
-        "host": "a2",
-        "variable": "kea_x",
-        "value": "1",
-        "message": "no",
-        "fix": "",
-    }
-    entry = _reports.Entry(Finding(**{**values, **changes}), ["a2"], {"a": ["a2"]}, {place: ["a2"] for place in places})
+    finding = replace(Finding("X1", ERROR, "a2", "kea_x", "1", "no", ""), **changes)
+    entry = _reports.Entry(finding, ["a2"], {"a": ["a2"]}, {place: ["a2"] for place in places})
     return _reports.Checked({"a": ["a2", "a3"]}, [entry], False, "/repository")
 
 
