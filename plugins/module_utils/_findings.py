@@ -130,6 +130,7 @@ __all__ = [
     "has_errors",
     "ids_that_can_be_ignored",
     "merge_hosts",
+    "plural",
     "report",
     "short",
     "worst_first",

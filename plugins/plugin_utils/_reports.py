@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from xml.etree import ElementTree
 
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.module_utils._model import Pair
+from ansible_collections.keaops.kea.plugins.plugin_utils import _files
 from ansible_collections.keaops.kea.plugins.plugin_utils._origins import Origins, Place
 
 NAME = "keaops.kea preflight"
@@ -358,19 +358,9 @@ def write(path: str, text: str) -> None:
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise ReportError(f"kea_preflight_report = '{path}': this is no file. Name one, for example {EXAMPLE}")
-    folder, name = os.path.split(target)
-    temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        mask = os.umask(0o077)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
+        _files.replace(Path(target), text)
     except OSError as error:
-        if temporary:
-            os.unlink(temporary)
         raise ReportError(
             f"kea_preflight_report = '{path}': the file cannot be written: {error.strerror}. Name one in a folder that"
             f" exists and that you may write to, for example {EXAMPLE}"
