@@ -180,14 +180,15 @@ def has_errors(findings: Iterable[Finding]) -> bool:
     return any(item.severity == ERROR for item in findings)
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Return ``1 error`` or ``2 errors``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def counts_line(findings: Iterable[Finding]) -> str:
     """Return ``2 errors and 1 warning``."""
     number = counts(findings)
-    return f"{_plural(number[ERROR], 'error')} and {_plural(number[WARNING], 'warning')}"
+    return f"{plural(number[ERROR], 'error')} and {plural(number[WARNING], 'warning')}"
 
 
 def report(findings: Sequence[Finding], limit: int = _REPORT_LIMIT) -> list[str]:
@@ -212,6 +213,7 @@ __all__ = [
     "counts_line",
     "has_errors",
     "merge_hosts",
+    "plural",
     "report",
     "short",
     "worst_first",

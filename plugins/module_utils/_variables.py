@@ -512,6 +512,24 @@ VARIABLES: tuple[Variable, ...] = (
         False,
         scope=HOST,
     ),
+    Variable(
+        "kea_preflight_report",
+        "str",
+        None,
+        "File on the controller into which preflight.yml writes its findings, also if it fails and in check mode."
+        " Its ending says the format: C(.json), C(.sarif) for code scanning, C(.xml) for JUnit test reports.",
+        "preflight.sarif",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_preflight_report_format",
+        "str",
+        None,
+        "Format of that file, if its ending does not say it.",
+        "sarif",
+        scope=HOST,
+        choices=("json", "sarif", "junit"),
+    ),
     Variable("kea_render_dir", "str", "rendered", "Folder into which render.yml writes.", "rendered", scope=HOST),
     Variable(
         "kea_preflight_ignore",

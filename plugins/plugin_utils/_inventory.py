@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -34,6 +35,7 @@ _ERROR_LENGTH = 300
 # Vaulted strings of ansible-core 2.18 and of later ones: decrypted when they are made text.
 _ENCRYPTED = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\{|\{%", re.DOTALL)
+_MAYBE_TEMPLATE = re.compile(r"\{[{%#]|#jinja2:")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _BOOLEANS = {"True": True, "False": False}
 _SETUP = "__kea_setup"
@@ -48,6 +50,10 @@ class InventoryError(ValueError):
 
 class _Unreadable(ValueError):
     """A variable could not be evaluated."""
+
+
+class _Evaluate(Exception):
+    """A value is not what it will be: ansible has to evaluate it."""
 
 
 def plain(value: Any) -> Any:
@@ -75,6 +81,31 @@ def plain(value: Any) -> Any:
     raise _Unreadable(f"the value is a {type(value).__name__}, which YAML has no form for")
 
 
+def _as_written(value: Any) -> Any:
+    """Return what ``plain`` does, for a value that means what it says.
+
+    Ansible looks for templates in each text of each host anew, and that is most of the time a large inventory takes.
+
+    Raises:
+        _Evaluate: something in it is a template, from a vault, or of an unusual type.
+    """
+    if isinstance(value, str):
+        if _MAYBE_TEMPLATE.search(value):
+            raise _Evaluate
+        return str.__str__(value)
+    if isinstance(value, dict):
+        # A thousand reservations have the same few keys.
+        return {
+            sys.intern(_as_written(key)) if isinstance(key, str) else _as_written(key): _as_written(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_as_written(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return _number(value)
+    raise _Evaluate
+
+
 def _number(value: Any) -> Any:
     """Return None, a truth value or a number without what ansible attaches to it."""
     if value is None or isinstance(value, bool):
@@ -95,15 +126,32 @@ def _natural(raw: Any, value: Any) -> Any:
     return value
 
 
-def _untemplated(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
-    """Return a host's variables as they were written; nothing where templates keep their types anyway."""
-    if not hasattr(hostvars, "raw_get") or _keeps_types():
-        return {}
-    raw = hostvars.raw_get(host)
-    return raw if isinstance(raw, Mapping) else {}
+class _Variables:
+    """The variables of hosts as they were written, each value read once: the hosts of a group have the same."""
+
+    def __init__(self, hostvars: Mapping[str, Any]) -> None:
+        self._hostvars = hostvars
+        # By identity; beside each its original, lest another takes its place in memory.
+        self._read: dict[int, tuple[Any, Any]] = {}
+
+    def of(self, host: str) -> Mapping[str, Any]:
+        """Return all variables of a host; none when they cannot be had."""
+        raw = self._hostvars.raw_get(host) if hasattr(self._hostvars, "raw_get") else None
+        return raw if isinstance(raw, Mapping) else {}
+
+    def value(self, written: Any) -> Any:
+        """Return a value in plain form, the same for all hosts that share it; _MISSING if it is to be evaluated."""
+        if id(written) not in self._read:
+            try:
+                known = _as_written(written)
+            except _Evaluate:
+                known = _MISSING
+            self._read[id(written)] = (written, known)
+        return self._read[id(written)][1]
 
 
-def _keeps_types() -> bool:
+def tags_data() -> bool:
+    """Tell whether ansible-core tags data (2.19): templates keep the types of values, and failures are exceptions."""
     return tuple(int(part) for part in ansible_version.split(".")[:2]) >= (2, 19)
 
 
@@ -260,7 +308,7 @@ def plain_or_raw(value: Any) -> Any:
 
 def never_templated(value: Any) -> Any:
     """Return a value in which no template is looked for: ansible-core 2.18 does, and ``%d{%y}`` is none."""
-    if _keeps_types():
+    if tags_data():
         return value
     from ansible.utils.unsafe_proxy import wrap_var  # later ansible-cores will not have it
 
@@ -271,20 +319,26 @@ def never_templated(value: Any) -> Any:
 # hosts and pairs
 
 
-def _raw_host(name: str, hostvars: Mapping[str, Any], offline: bool) -> tuple[RawHost, list[Finding]]:
-    host_vars, written = hostvars[name], _untemplated(hostvars, name)
+def _raw_host(
+    name: str, hostvars: Mapping[str, Any], variables: _Variables, offline: bool
+) -> tuple[RawHost, list[Finding]]:
+    host_vars, written = hostvars[name], variables.of(name)
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     broken = set()
     for variable in [*_own_variables(host_vars), *CONNECTION_VARIABLES]:
-        try:
-            value = _read(host_vars, variable)
-        except _Unreadable as error:
-            findings.append(_unreadable(name, variable, str(error)))
-            broken.add(variable)
-            continue
+        value = variables.value(written[variable]) if variable in written else _MISSING
+        if value is _MISSING:
+            try:
+                value = _read(host_vars, variable)
+            except _Unreadable as error:
+                findings.append(_unreadable(name, variable, str(error)))
+                broken.add(variable)
+                continue
+            if not tags_data():
+                value = _natural(written.get(variable), value)
         if value is not _MISSING:
-            values[variable] = _natural(written.get(variable), value)
+            values[variable] = value
     facts, trouble = (None, "") if offline else facts_of(host_vars)
     return RawHost(plain(name), values, facts, frozenset(broken), trouble), findings
 
@@ -321,6 +375,7 @@ def collect(
     """
     pairs: dict[str, list[RawHost]] = {}
     findings: list[Finding] = []
+    variables = _Variables(hostvars)
     for host in [hosts] if isinstance(hosts, str) else hosts:
         host_vars = hostvars[host]
         name = pair_name(host_vars)
@@ -334,7 +389,7 @@ def collect(
             continue
         pairs[name] = []
         for member in groups[name]:
-            raw, unreadable = _raw_host(member, hostvars, offline)
+            raw, unreadable = _raw_host(member, hostvars, variables, offline)
             pairs[name].append(raw)
             findings += unreadable
         if not offline:

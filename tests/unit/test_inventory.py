@@ -8,44 +8,15 @@ import json
 
 import certs
 import pytest
-import yaml
-from ansible.inventory.manager import InventoryManager
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultSecret
-from ansible.vars.hostvars import HostVars
-from ansible.vars.manager import VariableManager
 from ansible_collections.keaops.kea.plugins.filter.kea import FilterModule
 from ansible_collections.keaops.kea.plugins.filter.tls import FilterModule as TlsFilterModule
 from ansible_collections.keaops.kea.plugins.module_utils import _tls
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 from pairs import GROUP, HOSTS, SUBNET, kea_info
+from real_inventory import Inventory
 
 VAULTED_PASSWORD = "k3J!x9Qw7Lm2Zt5R"
-
-
-class Inventory:
-    """A real inventory, read by the installed ansible-core."""
-
-    def __init__(self, folder, data):
-        path = folder / "hosts.yml"
-        path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
-        self.loader = DataLoader()
-        self.manager = InventoryManager(loader=self.loader, sources=[str(path)])
-        self.variables = VariableManager(loader=self.loader, inventory=self.manager)
-        self.hostvars = HostVars(inventory=self.manager, variable_manager=self.variables, loader=self.loader)
-
-    @property
-    def groups(self):
-        return self.manager.get_groups_dict()
-
-    def register(self, host, **facts):
-        """Do what set_fact and register do."""
-        self.variables.set_nonpersistent_facts(host, facts)
-
-    def gathered(self, host, facts):
-        """Do what gathering does."""
-        self.variables.set_host_facts(host, facts)
-        self.variables.set_nonpersistent_facts(host, {"__kea_setup": {"ansible_facts": facts}})
 
 
 @pytest.fixture
@@ -93,6 +64,26 @@ def test_templates_in_depth_keep_numbers_and_text(inventory):
     assert values["kea_subnets"][0]["id"] == 7
     assert values["kea_subnets"][0]["pools"] == ["192.168.1.100-192.168.1.199"]
     assert values["kea_api_auth"] is True
+
+
+def test_a_value_without_templates_is_read_once_for_all_hosts_that_have_it(inventory, monkeypatch):
+    evaluated = []
+    read = _inventory._read
+    monkeypatch.setattr(_inventory, "_read", lambda of, name: evaluated.append(name) or read(of, name))
+    first, second = collect(inventory({"kea_server_name": "{{ inventory_hostname }}"}))[0]["kea"]
+    assert first.vars["kea_subnets"] is second.vars["kea_subnets"]
+    assert [raw.vars["kea_server_name"] for raw in (first, second)] == ["server1", "server2"]
+    assert "kea_subnets" not in evaluated
+
+    first, second = collect(inventory({"kea_subnets": [{**SUBNET, "comment": "{{ inventory_hostname }}"}]}))[0]["kea"]
+    assert [raw.vars["kea_subnets"][0]["comment"] for raw in (first, second)] == ["dhcp1", "dhcp2"]
+    assert "kea_subnets" in evaluated
+
+
+@pytest.mark.parametrize("text", ["{# nobody sees this #}enp0s8", "{{ 'enp0s8' }}", "{% if true %}enp0s8{% endif %}"])
+def test_whatever_is_a_template_is_evaluated(inventory, text):
+    values = collect(inventory({"kea_interfaces": [text, "{braces}"]}))[0]["kea"][0].vars
+    assert values["kea_interfaces"] == ["enp0s8", "{braces}"]
 
 
 def test_only_our_variables_are_read(inventory):

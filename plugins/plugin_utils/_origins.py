@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where in the files of an inventory a value was written, for those who review it.
+
+Ansible notes that on the values themselves, but promises it to nobody: whatever is missing, the next best place is
+named, down to the file of the inventory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+try:
+    from ansible._internal._datatag._tags import Origin  # ansible-core 2.19 and later
+except ImportError:
+    Origin = None
+
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+# What tells where a host stands in the inventory when the variable in question does not exist.
+_OF_A_HOST = ("ansible_host", "kea_ha_role", "kea_ha_address")
+
+
+class Place(NamedTuple):
+    """A place in a file; the numbers begin at 1."""
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+
+
+def _noted_on(value: Any) -> Place | None:
+    """Return what ansible notes on a value, if it does."""
+    try:
+        if Origin is not None:
+            origin = Origin.get_tag(value)
+            path, line, column = (origin.path, origin.line_num, origin.col_num) if origin else (None, None, None)
+        else:
+            path, line, column = getattr(value, "ansible_pos", (None, None, None))
+        return Place(str(path), line or None, column or None) if path else None
+    except Exception:
+        # What ansible keeps for itself may change with any release, and a place is not worth a failure.
+        return None
+
+
+def _child(value: Any, index: str, name: str) -> tuple[Any, Any]:
+    """Return key and value of one step of a path, as they were written."""
+    if index:
+        return None, value[int(index)]
+    names = {name, name.replace("-", "_"), name.replace("_", "-")}
+    # Truth values carry no note, but their keys do.
+    key = next(key for key in value if isinstance(key, str) and key in names)
+    return key, value[key]
+
+
+def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
+    """Return the place of ``kea_subnets[0].pools[0]``, or of the innermost part of it that has one."""
+    found, value = None, variables
+    for index, name in _STEP.findall(variable):
+        try:
+            key, value = _child(value, index, name)
+        except (TypeError, ValueError, KeyError, IndexError, StopIteration):
+            break
+        found = _noted_on(value) or _noted_on(key) or found
+    return found
+
+
+def _place(variables: Mapping[str, Any], variable: str) -> Place | None:
+    candidates = [_follow(variables, name) for name in (variable, *_OF_A_HOST)]
+    file = variables.get("inventory_file")
+    return next(filter(None, candidates), Place(str(file)) if file else None)
+
+
+class Origins:
+    """Knows where the variables of hosts were written."""
+
+    def __init__(self, hostvars: Mapping[str, Any], sources: Sequence[str] = ()) -> None:
+        """Take the hosts' variables, and what -i named, for findings that no host has."""
+        self._hostvars = hostvars
+        self._sources = [source for source in sources if os.path.exists(source)]
+        self._written: dict[str, Mapping[str, Any]] = {}
+
+    def places(self, hosts: Iterable[str], variable: str) -> dict[Place, list[str]]:
+        """Return each place where a variable was written, with the hosts that have it from there.
+
+        Args:
+            variable: with the path to the value; empty for the host itself.
+        """
+        found: dict[Place, list[str]] = {}
+        for host in hosts:
+            place = _place(self._variables(host), variable)
+            if place is not None:
+                found.setdefault(place, []).append(host)
+        return found or {Place(source): [] for source in self._sources[:1]}
+
+    def _variables(self, host: str) -> Mapping[str, Any]:
+        if host not in self._written:
+            self._written[host] = self._hostvars.raw_get(host) if host in self._hostvars else {}
+        return self._written[host]
