@@ -73,7 +73,7 @@ def plug_in(interfaces: dict[str, list[str]]) -> None:
             run("ip", "link", "set", name, "up")
             known |= {name, other}
         for address in addresses:
-            run("ip", "address", "replace", address, "dev", name)
+            run("ip", "address", "replace", address, "dev", name, *["nodad"] * (":" in address))
 
 
 def give(path: str | Path, mode: int) -> None:
