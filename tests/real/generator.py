@@ -466,7 +466,10 @@ _EXTRA: dict[str, st.SearchStrategy] = {
     "max-valid-lifetime": st.just(4294967295),
     "interfaces-config": st.sampled_from([{"dhcp-socket-type": "udp"}, {"re-detect": True}]),
     "loggers": st.sampled_from(
-        [[{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 50}], [{"name": "kea-dhcp4.leases", "severity": "WARN"}]]
+        [
+            [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 50}],
+            [{"name": "kea-dhcp4.leases", "severity": "WARN"}],
+        ]
     ),
     "hooks-libraries": st.sampled_from(
         [[{"library": "libdhcp_stat_cmds.so"}], [{"library": "libdhcp_bootp.so"}, {"library": "libdhcp_stat_cmds.so"}]]
@@ -495,8 +498,16 @@ _EXTRA: dict[str, st.SearchStrategy] = {
                 {
                     "name": "floor",
                     "subnet4": [
-                        {"id": 4000001, "subnet": "192.168.64.0/24", "pools": [{"pool": "192.168.64.10-192.168.64.20"}]},
-                        {"id": 4000002, "subnet": "192.168.65.0/24", "pools": [{"pool": "192.168.65.10-192.168.65.20"}]},
+                        {
+                            "id": 4000001,
+                            "subnet": "192.168.64.0/24",
+                            "pools": [{"pool": "192.168.64.10-192.168.64.20"}],
+                        },
+                        {
+                            "id": 4000002,
+                            "subnet": "192.168.65.0/24",
+                            "pools": [{"pool": "192.168.65.10-192.168.65.20"}],
+                        },
                     ],
                 }
             ]
