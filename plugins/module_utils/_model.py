@@ -1058,7 +1058,7 @@ class _SubnetReader:
             if address is None:
                 self.bad_address(f"{path}.reservations[{index}].ip_address", body["ip-address"])
                 return None
-        if len(body) > 2:
+        if len(body) > 1 + (address is not None):
             self.reservation_rest(f"{path}.reservations[{index}]", body)
         return Reservation(kind, identifier, address, index, body)
 
