@@ -602,7 +602,7 @@ def _define(path: str, item: dict[Any, Any], words: Vocabulary) -> tuple[Definit
         return None, Trouble(path + ".name", name, "the name of an option is letters, digits and hyphens", example)
     if isinstance(code, bool) or not isinstance(code, int) or not 1 <= code <= 254:
         return None, Trouble(path + ".code", code, "an option code is a whole number from 1 to 254", example)
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         near = get_close_matches(str(kind), _TYPES, n=1)
         fix = f"Did you mean {near[0]}?" if near else f"The types are {', '.join(_TYPES)}"
         return None, Trouble(path + ".type", kind, "Kea knows no such type of option", fix)

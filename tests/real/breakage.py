@@ -8,11 +8,10 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from generator import Inventory, inventories, series
+from generator import DICE, Dice, Inventory, inventories, series
 from hypothesis import assume
 from hypothesis import strategies as st
 
-Draw = Callable[[st.SearchStrategy], Any]
 ZEROS = "00:00:00:00:00:99"
 
 
@@ -22,7 +21,7 @@ class Breakage(NamedTuple):
     name: str
     checks: tuple[str, ...]
     """Ids of which one must find it."""
-    apply: Callable[[Draw, Inventory], str]
+    apply: Callable[[Dice, Inventory], str]
     """Changes the inventory in place; returns the variable to be named."""
 
 
@@ -32,7 +31,7 @@ BREAKAGES: list[Breakage] = []
 def breaks(*checks: str) -> Callable[[Callable], Callable]:
     """Note a function as a way to break an inventory."""
 
-    def add(function: Callable[[Draw, Inventory], str]) -> Callable[[Draw, Inventory], str]:
+    def add(function: Callable[[Dice, Inventory], str]) -> Callable[[Dice, Inventory], str]:
         BREAKAGES.append(Breakage(function.__name__.replace("_", " "), checks, function))
         return function
 
@@ -49,35 +48,35 @@ class Broken(NamedTuple):
 @st.composite
 def broken(draw: st.DrawFn, version: str, breakage: Breakage) -> Broken:
     """Draw a good inventory, and break it."""
-    inventory = draw(inventories(version)).copy()
-    return Broken(inventory, breakage.apply(draw, inventory))
+    inventory = draw(inventories(version))
+    return Broken(inventory, breakage.apply(draw(DICE), inventory))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # picking a place
 
 
-def subnet_where(draw: Draw, inventory: Inventory, test: Callable[[dict], bool] = bool) -> tuple[str, list[dict]]:
+def subnet_where(dice: Dice, inventory: Inventory, test: Callable[[dict], bool] = bool) -> tuple[str, list[dict]]:
     """Choose a subnet; returns its path, and it itself once for each list of subnets there is."""
     found = [index for index, subnet in enumerate(inventory.subnets) if test(subnet)]
     assume(found)
-    index = draw(st.sampled_from(found))
+    index = dice.of(found)
     return f"kea_subnets[{index}]", [subnets[index] for subnets in inventory.every_subnets()]
 
 
-def pool_of(draw: Draw, inventory: Inventory, test: Callable[[str], bool] = bool) -> tuple[str, list[dict], int]:
+def pool_of(dice: Dice, inventory: Inventory, test: Callable[[str], bool] = bool) -> tuple[str, list[dict], int]:
     """Choose a pool; returns the path, the subnets that hold it, and its index."""
-    path, copies = subnet_where(draw, inventory, lambda one: any(test(text(pool)) for pool in one.get("pools", [])))
-    index = draw(st.sampled_from([at for at, pool in enumerate(copies[0]["pools"]) if test(text(pool))]))
+    path, copies = subnet_where(dice, inventory, lambda one: any(test(text(pool)) for pool in one.get("pools", [])))
+    index = dice.of([at for at, pool in enumerate(copies[0]["pools"]) if test(text(pool))])
     return f"{path}.pools[{index}]", copies, index
 
 
 def reservation_of(
-    draw: Draw, inventory: Inventory, test: Callable[[dict], bool] = bool
+    dice: Dice, inventory: Inventory, test: Callable[[dict], bool] = bool
 ) -> tuple[str, list[dict], int]:
     """Choose a reservation; returns the path, the subnets that hold it, and its index."""
-    path, copies = subnet_where(draw, inventory, lambda one: any(map(test, one.get("reservations", []))))
-    index = draw(st.sampled_from([at for at, entry in enumerate(copies[0]["reservations"]) if test(entry)]))
+    path, copies = subnet_where(dice, inventory, lambda one: any(map(test, one.get("reservations", []))))
+    index = dice.of([at for at, entry in enumerate(copies[0]["reservations"]) if test(entry)])
     return f"{path}.reservations[{index}]", copies, index
 
 
@@ -132,9 +131,9 @@ def kind_of(entry: dict) -> str:
     return next(key for key in ("hw_address", "client_id", "duid", "circuit_id", "flex_id") if key in entry)
 
 
-def any_host(draw: Draw, inventory: Inventory) -> dict:
+def any_host(dice: Dice, inventory: Inventory) -> dict:
     """Choose a host's own variables."""
-    return inventory.hosts[draw(st.sampled_from(sorted(inventory.hosts)))]
+    return inventory.hosts[dice.of(sorted(inventory.hosts))]
 
 
 def forget(inventory: Inventory, *names: str) -> None:
@@ -155,25 +154,25 @@ def is_listener(inventory: Inventory) -> bool:
 
 
 @breaks("P23")
-def pool_outside_its_subnet(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
+def pool_outside_its_subnet(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
     network = network_of(copies[0])
-    beyond = int(network[-1]) + draw(st.integers(1, 1000))
-    set_pool(copies, index, f"{network[0] if draw(st.booleans()) else address(beyond)}-{address(beyond + 5)}")
+    beyond = int(network[-1]) + dice.number(1, 1000)
+    set_pool(copies, index, f"{network[0] if dice.coin() else address(beyond)}-{address(beyond + 5)}")
     return path
 
 
 @breaks("P23")
-def pool_backwards(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory, lambda value: ends(value)[0] < ends(value)[1])
+def pool_backwards(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory, lambda value: ends(value)[0] < ends(value)[1])
     first, last = ends(text(copies[0]["pools"][index]))
     set_pool(copies, index, f"{address(last)}-{address(first)}")
     return path
 
 
 @breaks("P23")
-def pool_twice(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
+def pool_twice(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
     value = text(copies[0]["pools"][index])
     for subnet in copies:
         subnet["pools"].append(value)
@@ -181,8 +180,8 @@ def pool_twice(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P23")
-def pool_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
+def pool_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
     good = text(copies[0]["pools"][index])
     bad = [
         good + "0000",
@@ -193,15 +192,15 @@ def pool_that_is_none(draw: Draw, inventory: Inventory) -> str:
         "10.0.0.1-10.0.0.5-",
         "",
     ]
-    set_pool(copies, index, draw(st.sampled_from([*bad, 5, None, ["10.0.0.1"]])))
+    set_pool(copies, index, dice.of([*bad, 5, None, ["10.0.0.1"]]))
     return path
 
 
 @breaks("P23")
-def pool_with_the_broadcast_address(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory, lambda one: network_of(one).prefixlen < 31)
+def pool_with_the_broadcast_address(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory, lambda one: network_of(one).prefixlen < 31)
     network = network_of(copies[0])
-    end = network[-1] if draw(st.booleans()) else network[0]
+    end = network[-1] if dice.coin() else network[0]
     for subnet in copies:
         subnet["pools"] = [f"{end}-{end}"]
         subnet.pop("reservations", None)
@@ -209,8 +208,8 @@ def pool_with_the_broadcast_address(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P23")
-def pool_with_the_router(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
+def pool_with_the_router(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
     first, _last = ends(text(copies[0]["pools"][index]))
     for subnet in copies:
         subnet["option_data"] = {"routers": address(first)}
@@ -218,17 +217,17 @@ def pool_with_the_router(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P23")
-def pool_with_a_server(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
-    host = any_host(draw, inventory)
+def pool_with_a_server(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
+    host = any_host(dice, inventory)
     host.pop("ansible_host", None)
     host["kea_ha_address"] = address(ends(text(copies[0]["pools"][index]))[1])
     return path
 
 
 @breaks("P25")
-def pool_reserved_to_the_last_address(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory, lambda value: ends(value)[1] - ends(value)[0] < 8)
+def pool_reserved_to_the_last_address(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory, lambda value: ends(value)[1] - ends(value)[0] < 8)
     first, last = ends(text(copies[0]["pools"][index]))
     for subnet in copies:
         subnet.pop("reservations_out_of_pool", None)
@@ -244,8 +243,8 @@ def pool_reserved_to_the_last_address(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P18")
-def host_bits(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory, lambda one: network_of(one).prefixlen < 32)
+def host_bits(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory, lambda one: network_of(one).prefixlen < 32)
     network = network_of(copies[0])
     for subnet in copies:
         subnet["subnet"] = f"{network[1]}/{network.prefixlen}"
@@ -253,10 +252,10 @@ def host_bits(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P19")
-def overlapping_subnet(draw: Draw, inventory: Inventory) -> str:
-    _path, copies = subnet_where(draw, inventory, lambda one: network_of(one).prefixlen > 10)
+def overlapping_subnet(dice: Dice, inventory: Inventory) -> str:
+    _path, copies = subnet_where(dice, inventory, lambda one: network_of(one).prefixlen > 10)
     network = network_of(copies[0])
-    inner = draw(st.booleans()) and network.prefixlen < 31
+    inner = dice.coin() and network.prefixlen < 31
     other = list(network.subnets())[1] if inner else network.supernet()
     for subnets in inventory.every_subnets():
         subnets.append(
@@ -266,18 +265,18 @@ def overlapping_subnet(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P20")
-def subnet_without_a_good_id(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory)
-    bad = draw(st.sampled_from([None, 0, -1, 4294967295, "7", 1.5, True, [1]]))
+def subnet_without_a_good_id(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory)
+    bad = dice.of([None, 0, -1, 4294967295, "7", 1.5, True, [1]])
     for subnet in copies:
         subnet["id"] = bad
-        if bad is None and draw(st.booleans()):
+        if bad is None and dice.coin():
             del subnet["id"]
     return path + ".id"
 
 
 @breaks("P20")
-def subnet_id_twice(draw: Draw, inventory: Inventory) -> str:
+def subnet_id_twice(dice: Dice, inventory: Inventory) -> str:
     assume(len(inventory.subnets) > 1)
     for subnets in inventory.every_subnets():
         subnets[-1]["id"] = subnets[0]["id"]
@@ -285,8 +284,8 @@ def subnet_id_twice(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("V02", "V04")
-def subnet_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory)
+def subnet_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory)
     good = copies[0]["subnet"]
     bad = [
         good.split("/")[0],
@@ -298,15 +297,15 @@ def subnet_that_is_none(draw: Draw, inventory: Inventory) -> str:
         24,
         good.split("/")[0] + "/255.255.255.0",
     ]
-    value = draw(st.sampled_from(bad))
+    value = dice.of(bad)
     for subnet in copies:
         subnet["subnet"] = value
     return path + ".subnet"
 
 
 @breaks("P22")
-def subnet_that_serves_nobody(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory)
+def subnet_that_serves_nobody(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory)
     for subnet in copies:
         subnet.pop("pools", None)
         subnet.pop("reservations", None)
@@ -314,9 +313,9 @@ def subnet_that_serves_nobody(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("V03")
-def subnets_of_the_wrong_type(draw: Draw, inventory: Inventory) -> str:
+def subnets_of_the_wrong_type(dice: Dice, inventory: Inventory) -> str:
     subnets = inventory.subnets
-    value = draw(st.sampled_from([{}, subnets[0], "10.0.0.0/24", 5, True, [subnets[0]["subnet"]]]))
+    value = dice.of([{}, subnets[0], "10.0.0.0/24", 5, True, [subnets[0]["subnet"]]])
     for host in inventory.hosts.values():
         host.pop("kea_subnets", None)
     inventory.group["kea_subnets"] = value
@@ -324,40 +323,40 @@ def subnets_of_the_wrong_type(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("V04")
-def no_subnets(draw: Draw, inventory: Inventory) -> str:
+def no_subnets(dice: Dice, inventory: Inventory) -> str:
     forget(inventory, "kea_subnets")
     inventory.group["kea_subnets"] = []
     return "kea_subnets"
 
 
 @breaks("V04")
-def relay_by_name(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory)
-    value = draw(st.sampled_from(["router", "10.0.0.256", "fe80::1", 5, None, ""]))
+def relay_by_name(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory)
+    value = dice.of(["router", "10.0.0.256", "fe80::1", 5, None, ""])
     for subnet in copies:
         subnet["relay"] = {"ip_addresses": [value]}
     return path + ".relay"
 
 
 @breaks("P26")
-def subnet_on_an_interface_nobody_serves(draw: Draw, inventory: Inventory) -> str:
-    path, copies = subnet_where(draw, inventory)
+def subnet_on_an_interface_nobody_serves(dice: Dice, inventory: Inventory) -> str:
+    path, copies = subnet_where(dice, inventory)
     for subnet in copies:
         subnet["interface"] = "eth77"
     return path + ".interface"
 
 
 @breaks("P21")
-def subnets_that_differ_between_the_hosts(draw: Draw, inventory: Inventory) -> str:
+def subnets_that_differ_between_the_hosts(dice: Dice, inventory: Inventory) -> str:
     first, second = inventory.hosts.values()
     if "kea_subnets" not in inventory.group:
         first["kea_subnets"], second["kea_subnets"] = first["kea_subnets"], second["kea_subnets"]
     else:
         both = inventory.copy().group.pop("kea_subnets")
         second["kea_subnets"] = both
-    index = draw(st.integers(0, len(second["kea_subnets"]) - 1))
+    index = dice.number(0, len(second["kea_subnets"]) - 1)
     subnet = second["kea_subnets"][index]
-    what = draw(st.sampled_from(["id", "pools", "option_data", "reservations", "valid_lifetime"]))
+    what = dice.of(["id", "pools", "option_data", "reservations", "valid_lifetime"])
     if what == "id":
         subnet["id"] += 7
     elif what == "option_data":
@@ -379,51 +378,49 @@ def subnets_that_differ_between_the_hosts(draw: Draw, inventory: Inventory) -> s
 
 
 @breaks("P24")
-def reservation_outside_its_subnet(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory, with_address)
+def reservation_outside_its_subnet(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory, with_address)
     for subnet in copies:
-        subnet["reservations"][index]["ip_address"] = address(int(network_of(subnet)[-1]) + draw(st.integers(1, 300)))
+        subnet["reservations"][index]["ip_address"] = address(int(network_of(subnet)[-1]) + dice.number(1, 300))
     return path + ".ip_address"
 
 
 @breaks("P24")
-def address_reserved_twice(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory, with_address)
+def address_reserved_twice(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory, with_address)
     again = {"hw_address": ZEROS, "ip_address": copies[0]["reservations"][index]["ip_address"]}
     return path.split(".res")[0] + add_reservation(copies, again) + ".ip_address"
 
 
 @breaks("P24")
-def client_with_two_reservations(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory)
+def client_with_two_reservations(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory)
     entry = copies[0]["reservations"][index]
     kind = kind_of(entry)
     return path.split(".res")[0] + add_reservation(copies, {kind: entry[kind], "hostname": "again"})
 
 
 @breaks("P24")
-def address_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory, with_address)
-    bad = draw(
-        st.sampled_from(["10.0.0.256", "10.0.0", "fe80::1", "printer", 10, None, ["10.0.0.1"], "10.0.0.1/24", ""])
-    )
+def address_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory, with_address)
+    bad = dice.of(["10.0.0.256", "10.0.0", "fe80::1", "printer", 10, None, ["10.0.0.1"], "10.0.0.1/24", ""])
     for subnet in copies:
         subnet["reservations"][index]["ip_address"] = bad
     return path + ".ip_address"
 
 
 @breaks("P24")
-def reservation_of_a_servers_address(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory, with_address)
-    host = any_host(draw, inventory)
+def reservation_of_a_servers_address(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory, with_address)
+    host = any_host(dice, inventory)
     host.pop("ansible_host", None)
     host["kea_ha_address"] = copies[0]["reservations"][index]["ip_address"]
     return path + ".ip_address"
 
 
 @breaks("P24")
-def reservation_in_a_pool_against_the_promise(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = pool_of(draw, inventory)
+def reservation_in_a_pool_against_the_promise(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = pool_of(dice, inventory)
     first, _last = ends(text(copies[0]["pools"][index]))
     for subnet in copies:
         subnet["reservations_out_of_pool"] = True
@@ -432,11 +429,11 @@ def reservation_in_a_pool_against_the_promise(draw: Draw, inventory: Inventory) 
 
 
 @breaks("V06")
-def client_unnamed(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory)
+def client_unnamed(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory)
     for subnet in copies:
         entry = subnet["reservations"][index]
-        if draw(st.booleans()):
+        if dice.coin():
             del entry[kind_of(entry)]
         else:
             entry.update(hw_address=ZEROS, client_id=ZEROS)
@@ -445,8 +442,8 @@ def client_unnamed(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("V06")
-def identifier_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory)
+def identifier_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory)
     kind = kind_of(copies[0]["reservations"][index])
     bad = [
         "1a:1b:1c:1d:1e:1g",
@@ -461,16 +458,16 @@ def identifier_that_is_none(draw: Draw, inventory: Inventory) -> str:
         ["1a"],
     ]
     bad += ["aabb.ccdd.eeff", "1a:1b:1c:1d:1e"] if kind == "hw_address" else []
-    value = draw(st.sampled_from(bad))
+    value = dice.of(bad)
     for subnet in copies:
         subnet["reservations"][index][kind] = value
     return f"{path}.{kind}"
 
 
 @breaks("V04")
-def host_name_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    path, copies, index = reservation_of(draw, inventory)
-    value = draw(st.sampled_from(["a b", "a_b", "a..b", "-a", "a-", "", "ä", 5, None, "x" * 64]))
+def host_name_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    path, copies, index = reservation_of(dice, inventory)
+    value = dice.of(["a b", "a_b", "a..b", "-a", "a-", "", "ä", 5, None, "x" * 64])
     for subnet in copies:
         subnet["reservations"][index]["hostname"] = value
     return path + ".hostname"
@@ -512,11 +509,11 @@ BAD_ENTRIES = (
 
 
 @breaks("V07")
-def option_with_a_bad_value(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(sorted(BAD_OPTIONS)))
+def option_with_a_bad_value(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(sorted(BAD_OPTIONS))
     bad: Any = {name: BAD_OPTIONS[name]}
-    entry = draw(st.sampled_from(BAD_ENTRIES))
-    if draw(st.booleans()):
+    entry = dice.of(BAD_ENTRIES)
+    if dice.coin():
         bad, name = [entry], ""
     where = f".{name}" if name else "[0]"
     # It would be good if the inventory itself defined it so.
@@ -527,37 +524,35 @@ def option_with_a_bad_value(draw: Draw, inventory: Inventory) -> str:
             for body in (subnet, *subnet.get("pools", []), *subnet.get("reservations", [])):
                 if isinstance(body, dict):
                     body.pop("option_data", None)
-    place = draw(st.sampled_from(["group", "subnet", "pool", "reservation"]))
+    place = dice.of(["group", "subnet", "pool", "reservation"])
     if place == "group":
         inventory.group["kea_option_data"] = bad
         return "kea_option_data" + where
     if place == "subnet":
-        path, copies = subnet_where(draw, inventory)
+        path, copies = subnet_where(dice, inventory)
         for subnet in copies:
             subnet["option_data"] = bad
     elif place == "pool":
-        path, copies, index = pool_of(draw, inventory)
+        path, copies, index = pool_of(dice, inventory)
         for subnet in copies:
             subnet["pools"][index] = {"pool": text(subnet["pools"][index]), "option_data": bad}
     else:
-        path, copies, index = reservation_of(draw, inventory)
+        path, copies, index = reservation_of(dice, inventory)
         for subnet in copies:
             subnet["reservations"][index]["option_data"] = bad
     return f"{path}.option_data{where}"
 
 
 @breaks("V07")
-def definition_of_an_option_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    bad = draw(
-        st.sampled_from(
-            [
-                {"name": "x", "code": 249, "type": "text"},
-                {"name": "x", "code": 6, "type": "string"},
-                {"name": "x y", "code": 249, "type": "string"},
-                {"name": "x", "code": 0, "type": "string"},
-                {"name": "x", "code": 249, "type": "string", "array": True},
-            ]
-        )
+def definition_of_an_option_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    bad = dice.of(
+        [
+            {"name": "x", "code": 249, "type": "text"},
+            {"name": "x", "code": 6, "type": "string"},
+            {"name": "x y", "code": 249, "type": "string"},
+            {"name": "x", "code": 0, "type": "string"},
+            {"name": "x", "code": 249, "type": "string", "array": True},
+        ]
     )
     extra = inventory.group.setdefault("kea_dhcp4_extra", {})
     extra.setdefault("option-def", []).append(bad)
@@ -569,47 +564,45 @@ def definition_of_an_option_that_is_none(draw: Draw, inventory: Inventory) -> st
 
 
 @breaks("V02")
-def required_variable_missing(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_ha_role", "kea_interfaces", "kea_subnets"]))
+def required_variable_missing(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_ha_role", "kea_interfaces", "kea_subnets"])
     if name == "kea_ha_role":
-        del any_host(draw, inventory)[name]
+        del any_host(dice, inventory)[name]
     else:
         forget(inventory, name)
     return name
 
 
 @breaks("V01")
-def variable_misspelt(draw: Draw, inventory: Inventory) -> str:
-    name = draw(
-        st.sampled_from(["kea_ha_hartbeat_delay", "kea_subnet", "kea_valid_life_time", "kea_Api_auth", "kea_x"])
-    )
-    any_host(draw, inventory)[name] = 5
+def variable_misspelt(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_ha_hartbeat_delay", "kea_subnet", "kea_valid_life_time", "kea_Api_auth", "kea_x"])
+    any_host(dice, inventory)[name] = 5
     return name
 
 
 @breaks("P03")
-def both_hosts_with_one_role(draw: Draw, inventory: Inventory) -> str:
+def both_hosts_with_one_role(dice: Dice, inventory: Inventory) -> str:
     first, second = inventory.hosts.values()
-    role = draw(st.sampled_from([first, second]))["kea_ha_role"]
+    role = dice.of([first, second])["kea_ha_role"]
     first["kea_ha_role"] = second["kea_ha_role"] = role
     return "kea_ha_role"
 
 
 @breaks("P03")
-def role_of_the_other_mode(draw: Draw, inventory: Inventory) -> str:
+def role_of_the_other_mode(dice: Dice, inventory: Inventory) -> str:
     second = list(inventory.hosts.values())[1]
     second["kea_ha_role"] = {"standby": "secondary", "secondary": "standby"}[second["kea_ha_role"]]
     return "kea_ha_role"
 
 
 @breaks("V04")
-def role_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    any_host(draw, inventory)["kea_ha_role"] = draw(st.sampled_from(["slave", "master", "Primary", "active", ""]))
+def role_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    any_host(dice, inventory)["kea_ha_role"] = dice.of(["slave", "master", "Primary", "active", ""])
     return "kea_ha_role"
 
 
 @breaks("P02")
-def third_host(draw: Draw, inventory: Inventory) -> str:
+def third_host(dice: Dice, inventory: Inventory) -> str:
     second = list(inventory.hosts.values())[1]
     own = {key: value for key, value in second.items() if key not in ("ansible_host", "kea_server_name")}
     inventory.hosts["third"] = {**own, "kea_ha_address": "172.31.7.9", "kea_server_name": "third"}
@@ -617,27 +610,27 @@ def third_host(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P02")
-def host_alone(draw: Draw, inventory: Inventory) -> str:
-    del inventory.hosts[draw(st.sampled_from(sorted(inventory.hosts)))]
+def host_alone(dice: Dice, inventory: Inventory) -> str:
+    del inventory.hosts[dice.of(sorted(inventory.hosts))]
     return "kea_pair"
 
 
 @breaks("P04")
-def one_name_for_both(draw: Draw, inventory: Inventory) -> str:
+def one_name_for_both(dice: Dice, inventory: Inventory) -> str:
     for host in inventory.hosts.values():
         host["kea_server_name"] = "server"
     return "kea_server_name"
 
 
 @breaks("P06")
-def one_address_for_both(draw: Draw, inventory: Inventory) -> str:
+def one_address_for_both(dice: Dice, inventory: Inventory) -> str:
     for host in inventory.hosts.values():
         host["kea_ha_address"] = "172.31.7.2"
     return "kea_ha_address"
 
 
 @breaks("P06")
-def address_the_partner_cannot_use(draw: Draw, inventory: Inventory) -> str:
+def address_the_partner_cannot_use(dice: Dice, inventory: Inventory) -> str:
     bad = [
         "127.0.0.1",
         "0.0.0.0",
@@ -648,46 +641,44 @@ def address_the_partner_cannot_use(draw: Draw, inventory: Inventory) -> str:
         "192.168.1.2/24",
         "http://1.2.3.4",
     ]
-    any_host(draw, inventory)["kea_ha_address"] = draw(st.sampled_from([*bad, "169.254.1.1", "fe80::1"]))
+    any_host(dice, inventory)["kea_ha_address"] = dice.of([*bad, "169.254.1.1", "fe80::1"])
     return "kea_ha_address"
 
 
 @breaks("V03", "V04")
-def interfaces_that_are_none(draw: Draw, inventory: Inventory) -> str:
+def interfaces_that_are_none(dice: Dice, inventory: Inventory) -> str:
     good = list(inventory.hosts.values())[0].get("kea_interfaces") or inventory.group["kea_interfaces"]
-    bad = draw(st.sampled_from([[], [good[0], good[0]], [""], ["eth 0"], [5], "eth0", {"eth0": {}}, [None]]))
+    bad = dice.of([[], [good[0], good[0]], [""], ["eth 0"], [5], "eth0", {"eth0": {}}, [None]])
     forget(inventory, "kea_interfaces")
     inventory.group["kea_interfaces"] = bad
     return "kea_interfaces"
 
 
 @breaks("P05", "P21")
-def value_on_one_host_only(draw: Draw, inventory: Inventory) -> str:
-    name, value = draw(
-        st.sampled_from(
-            [
-                ("kea_ha_heartbeat_delay", 9999),
-                ("kea_ha_sync_timeout", 59999),
-                ("kea_valid_lifetime", 43201),
-                ("kea_api_user", "somebody"),
-                ("kea_option_data", {"tftp-server-name": "elsewhere"}),
-                ("kea_expired_leases_processing", {"max_reclaim_leases": 77}),
-            ]
-        )
+def value_on_one_host_only(dice: Dice, inventory: Inventory) -> str:
+    name, value = dice.of(
+        [
+            ("kea_ha_heartbeat_delay", 9999),
+            ("kea_ha_sync_timeout", 59999),
+            ("kea_valid_lifetime", 43201),
+            ("kea_api_user", "somebody"),
+            ("kea_option_data", {"tftp-server-name": "elsewhere"}),
+            ("kea_expired_leases_processing", {"max_reclaim_leases": 77}),
+        ]
     )
-    any_host(draw, inventory)[name] = value
+    any_host(dice, inventory)[name] = value
     return name
 
 
 @breaks("P09")
-def listener_and_api_on_one_port(draw: Draw, inventory: Inventory) -> str:
+def listener_and_api_on_one_port(dice: Dice, inventory: Inventory) -> str:
     assume(is_listener(inventory) and inventory.group.get("kea_api") != "none")
     inventory.group.update(kea_ha_port=8010, kea_api_port=8010)
     return "kea_api_port"
 
 
 @breaks("P11")
-def api_this_kea_does_not_have(draw: Draw, inventory: Inventory) -> str:
+def api_this_kea_does_not_have(dice: Dice, inventory: Inventory) -> str:
     if is_listener(inventory):
         assume(series(inventory.version) < (3, 0))
         inventory.group["kea_api"] = "control_socket"
@@ -697,44 +688,42 @@ def api_this_kea_does_not_have(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("P13")
-def listener_for_everybody(draw: Draw, inventory: Inventory) -> str:
+def listener_for_everybody(dice: Dice, inventory: Inventory) -> str:
     assume(is_listener(inventory))
     inventory.group.update(kea_tls_enabled=False, kea_accept_cleartext_api=False)
     return "kea_tls_enabled"
 
 
 @breaks("P08")
-def certificates_half_given(draw: Draw, inventory: Inventory) -> str:
+def certificates_half_given(dice: Dice, inventory: Inventory) -> str:
     inventory.group["kea_tls_source"] = "files"
-    name = draw(st.sampled_from(["kea_tls_cert_file", "kea_tls_key_file", "kea_tls_trust_anchor"]))
-    any_host(draw, inventory)[name] = "file.pem"
+    name = dice.of(["kea_tls_cert_file", "kea_tls_key_file", "kea_tls_trust_anchor"])
+    any_host(dice, inventory)[name] = "file.pem"
     return "kea_tls_"
 
 
 @breaks("V16")
-def certificates_renewed_after_their_end(draw: Draw, inventory: Inventory) -> str:
+def certificates_renewed_after_their_end(dice: Dice, inventory: Inventory) -> str:
     inventory.group.update(kea_tls_enabled=True, kea_tls_valid_days=10, kea_tls_renew_before=10)
     return "kea_tls_renew_before"
 
 
 @breaks("P41")
-def weak_secret(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_api_password", "kea_tls_ca_passphrase"]))
-    inventory.group[name] = draw(
-        st.sampled_from(["short", "changeme-changeme", "aaaaaaaaaaaaaaaaaaaa", "k3J!x9Qw7Lm2Zt5R\n"])
-    )
+def weak_secret(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_api_password", "kea_tls_ca_passphrase"])
+    inventory.group[name] = dice.of(["short", "changeme-changeme", "aaaaaaaaaaaaaaaaaaaa", "k3J!x9Qw7Lm2Zt5R\n"])
     return name
 
 
 @breaks("P41")
-def user_with_a_colon(draw: Draw, inventory: Inventory) -> str:
-    inventory.group["kea_api_user"] = draw(st.sampled_from(["a:b", "a\nb", "漢"]))
+def user_with_a_colon(dice: Dice, inventory: Inventory) -> str:
+    inventory.group["kea_api_user"] = dice.of(["a:b", "a\nb", "漢"])
     return "kea_api_user"
 
 
 @breaks("V09")
-def version_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    inventory.version = draw(st.sampled_from(["3.1.0", "1.9", "latest", "4.0", "kea"]))
+def version_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    inventory.version = dice.of(["3.1.0", "1.9", "latest", "4.0", "kea"])
     return "kea_version"
 
 
@@ -743,118 +732,112 @@ def version_that_is_none(draw: Draw, inventory: Inventory) -> str:
 
 
 @breaks("V04")
-def port_that_is_none(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_ha_port", "kea_api_port"]))
-    inventory.group[name] = draw(st.sampled_from([0, -1, 65536, 70000]))
+def port_that_is_none(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_ha_port", "kea_api_port"])
+    inventory.group[name] = dice.of([0, -1, 65536, 70000])
     return name
 
 
 @breaks("V03")
-def number_in_quotes(draw: Draw, inventory: Inventory) -> str:
+def number_in_quotes(dice: Dice, inventory: Inventory) -> str:
     numbers = ["kea_ha_port", "kea_valid_lifetime", "kea_ha_heartbeat_delay", "kea_ha_max_unacked_clients"]
-    name = draw(st.sampled_from(numbers))
-    inventory.group[name] = draw(st.sampled_from(["8000", "1h", "five", "", 1.5, True, [8000]]))
+    name = dice.of(numbers)
+    inventory.group[name] = dice.of(["8000", "1h", "five", "", 1.5, True, [8000]])
     return name
 
 
 @breaks("V03")
-def switch_in_quotes(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_api_auth", "kea_tls_enabled", "kea_accept_cleartext_api", "kea_unit_hardening"]))
-    inventory.group[name] = draw(st.sampled_from(["no", "False", "yes", 0, 1, "on", []]))
+def switch_in_quotes(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_api_auth", "kea_tls_enabled", "kea_accept_cleartext_api", "kea_unit_hardening"])
+    inventory.group[name] = dice.of(["no", "False", "yes", 0, 1, "on", []])
     return name
 
 
 @breaks("V04")
-def word_that_is_no_choice(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_ha_mode", "kea_ha_transport", "kea_api", "kea_tls_source", "kea_firewall"]))
-    inventory.group[name] = draw(st.sampled_from(["http", "hot_standby", "Listener", "true", " "]))
+def word_that_is_no_choice(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_ha_mode", "kea_ha_transport", "kea_api", "kea_tls_source", "kea_firewall"])
+    inventory.group[name] = dice.of(["http", "hot_standby", "Listener", "true", " "])
     return name
 
 
 @breaks("V11")
-def timers_out_of_order(draw: Draw, inventory: Inventory) -> str:
-    valid, rebind, renew = draw(
-        st.sampled_from([(3600, 3600, 1800), (3600, 1800, 1800), (3600, 7200, 900), (100, 50, 60)])
-    )
+def timers_out_of_order(dice: Dice, inventory: Inventory) -> str:
+    valid, rebind, renew = dice.of([(3600, 3600, 1800), (3600, 1800, 1800), (3600, 7200, 900), (100, 50, 60)])
     inventory.group.update(kea_valid_lifetime=valid, kea_rebind_timer=rebind, kea_renew_timer=renew)
     return "kea_re"
 
 
 @breaks("P15")
-def partner_lost_before_a_heartbeat(draw: Draw, inventory: Inventory) -> str:
-    heartbeat = draw(st.integers(1000, 20000))
-    response = draw(st.integers(1, heartbeat))
+def partner_lost_before_a_heartbeat(dice: Dice, inventory: Inventory) -> str:
+    heartbeat = dice.number(1000, 20000)
+    response = dice.number(1, heartbeat)
     inventory.group.update(kea_ha_heartbeat_delay=heartbeat, kea_ha_max_response_delay=response)
     return "kea_ha_max_response_delay"
 
 
 @breaks("P15")
-def delay_longer_than_kea_takes(draw: Draw, inventory: Inventory) -> str:
-    inventory.group.update(kea_ha_heartbeat_delay=10000, kea_ha_max_response_delay=draw(st.integers(65536, 200000)))
+def delay_longer_than_kea_takes(dice: Dice, inventory: Inventory) -> str:
+    inventory.group.update(kea_ha_heartbeat_delay=10000, kea_ha_max_response_delay=dice.number(65536, 200000))
     return "kea_ha_max_response_delay"
 
 
 @breaks("P16")
-def seconds_for_milliseconds(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["kea_ha_heartbeat_delay", "kea_ha_max_ack_delay"]))
+def seconds_for_milliseconds(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["kea_ha_heartbeat_delay", "kea_ha_max_ack_delay"])
     inventory.group.pop("kea_ha_max_response_delay", None)
-    inventory.group[name] = draw(st.integers(1, 100))
+    inventory.group[name] = dice.number(1, 100)
     return name
 
 
 @breaks("V04")
-def number_below_its_limit(draw: Draw, inventory: Inventory) -> str:
+def number_below_its_limit(dice: Dice, inventory: Inventory) -> str:
     low = {"kea_valid_lifetime": 0, "kea_ha_max_unacked_clients": -1, "kea_ha_sync_timeout": 0, "kea_tls_valid_days": 0}
-    name = draw(st.sampled_from(sorted(low)))
+    name = dice.of(sorted(low))
     inventory.group[name] = low[name]
     return name
 
 
 @breaks("V01", "V03")
-def numbers_of_a_mapping(draw: Draw, inventory: Inventory) -> str:
-    name, key, value = draw(
-        st.sampled_from(
-            [
-                ("kea_expired_leases_processing", "reclaim_timer", 5),
-                ("kea_expired_leases_processing", "max_reclaim_time", "5"),
-                ("kea_multi_threading", "thread_pool_size", -1),
-                ("kea_multi_threading", "threads", 4),
-            ]
-        )
+def numbers_of_a_mapping(dice: Dice, inventory: Inventory) -> str:
+    name, key, value = dice.of(
+        [
+            ("kea_expired_leases_processing", "reclaim_timer", 5),
+            ("kea_expired_leases_processing", "max_reclaim_time", "5"),
+            ("kea_multi_threading", "thread_pool_size", -1),
+            ("kea_multi_threading", "threads", 4),
+        ]
     )
     inventory.group[name] = {key: value}
     return f"{name}.{key}"
 
 
 @breaks("V08")
-def key_that_belongs_to_the_collection(draw: Draw, inventory: Inventory) -> str:
-    name, key, value = draw(
-        st.sampled_from(
-            [
-                ("kea_dhcp4_extra", "subnet4", []),
-                ("kea_dhcp4_extra", "valid-lifetime", 5),
-                ("kea_dhcp4_extra", "option-data", []),
-                ("kea_dhcp4_extra", "control-socket", {}),
-                ("kea_dhcp4_extra", "multi-threading", {"enable-multi-threading": False}),
-                ("kea_dhcp4_extra", "Dhcp4", {}),
-                ("kea_dhcp4_extra", "interfaces-config", {"interfaces": ["*"]}),
-                ("kea_ctrl_agent_extra", "http-port", 8000),
-                ("kea_ctrl_agent_extra", "authentication", {}),
-            ]
-        )
+def key_that_belongs_to_the_collection(dice: Dice, inventory: Inventory) -> str:
+    name, key, value = dice.of(
+        [
+            ("kea_dhcp4_extra", "subnet4", []),
+            ("kea_dhcp4_extra", "valid-lifetime", 5),
+            ("kea_dhcp4_extra", "option-data", []),
+            ("kea_dhcp4_extra", "control-socket", {}),
+            ("kea_dhcp4_extra", "multi-threading", {"enable-multi-threading": False}),
+            ("kea_dhcp4_extra", "Dhcp4", {}),
+            ("kea_dhcp4_extra", "interfaces-config", {"interfaces": ["*"]}),
+            ("kea_ctrl_agent_extra", "http-port", 8000),
+            ("kea_ctrl_agent_extra", "authentication", {}),
+        ]
     )
     inventory.group.setdefault(name, {})[key] = value
     return f"{name}.{key}"
 
 
 @breaks("P01")
-def hooks_of_the_collection(draw: Draw, inventory: Inventory) -> str:
-    name = draw(st.sampled_from(["libdhcp_ha.so", "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so"]))
+def hooks_of_the_collection(dice: Dice, inventory: Inventory) -> str:
+    name = dice.of(["libdhcp_ha.so", "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so"])
     inventory.group.setdefault("kea_dhcp4_extra", {})["hooks-libraries"] = [{"library": name}]
     return "kea_dhcp4_extra.hooks-libraries[0].library"
 
 
 @breaks("V04")
-def check_ignored_that_cannot_be(draw: Draw, inventory: Inventory) -> str:
-    inventory.group["kea_preflight_ignore"] = [draw(st.sampled_from(["P23", "P99", "p25", 25]))]
+def check_ignored_that_cannot_be(dice: Dice, inventory: Inventory) -> str:
+    inventory.group["kea_preflight_ignore"] = [dice.of(["P23", "P99", "p25", 25])]
     return "kea_preflight_ignore[0]"

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import yaml
@@ -62,8 +64,46 @@ def series(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+class Dice:
+    """Chance, out of one number that hypothesis draws: a draw of its own for each choice takes ten times as long."""
+
+    def __init__(self, number: int) -> None:
+        self.random = Random(number)
+
+    def coin(self) -> bool:
+        """Yes or no."""
+        return self.random.random() < 0.5
+
+    def one_in(self, count: int) -> bool:
+        """Yes, once in so many times."""
+        return self.random.random() * count < 1
+
+    def of(self, items: Sequence) -> Any:
+        """Return one of them."""
+        return items[self.random.randrange(len(items))]
+
+    def some(self, items: Sequence, most: int) -> list:
+        """Return at most so many of them, each once."""
+        return self.random.sample(list(items), self.random.randint(0, min(most, len(items))))
+
+    def number(self, low: int, high: int) -> int:
+        """Return a number; the ends, where mistakes are, more often than others."""
+        return self.of([low, high]) if self.one_in(8) else self.random.randint(low, high)
+
+    def octets(self, least: int, most: int) -> bytes:
+        """Return so many bytes."""
+        return self.random.randbytes(self.random.randint(least, most))
+
+    def letters(self, alphabet: str, least: int, most: int) -> str:
+        """Return a text."""
+        return "".join(self.random.choices(alphabet, k=self.random.randint(least, most)))
+
+
+DICE = st.builds(Dice, st.integers(0, 2**64 - 1))
+
+
 def several(strategy: st.SearchStrategy, count: int, number: int) -> list:
-    """Draw that many examples, the same ones in every run; drawing stops when the strategy has no more."""
+    """Draw that many examples, the same ones in every run."""
     found: list = []
 
     @seed(number)
@@ -86,45 +126,48 @@ def several(strategy: st.SearchStrategy, count: int, number: int) -> list:
 # small things
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_WORD = st.text(_LETTERS + "0123456789", min_size=1, max_size=8).map(lambda text: "n" + text)
-_NAME = st.lists(_WORD, min_size=1, max_size=3).map(".".join)
-# What Kea may take apart: separators, quotes, escapes, white space within, letters beyond ASCII.
-_TEXT = st.text(_LETTERS + "ABC019 ,;:/\\\"'%#{}[]()=&?!@+*~|<>$^_.-äß", min_size=1, max_size=20).map(
-    lambda text: "x" + text.strip() + "y"
-)
-_ADDRESS = st.integers(0x0A000001, 0xDFFFFFFE).map(lambda number: str(ipaddress.IPv4Address(number)))
-_BYTES = st.binary(min_size=1, max_size=12)
-_MAC = st.binary(min_size=6, max_size=6)
-_CONTEXT = st.dictionaries(_WORD, st.one_of(st.integers(0, 9), _TEXT, st.booleans()), min_size=1, max_size=2)
 
 
-def _colons(data: bytes) -> str:
-    return data.hex(":")
+def _word(dice: Dice) -> str:
+    return "n" + dice.letters(_LETTERS + "0123456789", 1, 8)
 
 
-_SPELLINGS = (
-    _colons,
+def _name(dice: Dice) -> str:
+    return ".".join(_word(dice) for _part in range(dice.number(1, 3)))
+
+
+def _text(dice: Dice) -> str:
+    """Return what Kea may take apart: separators, quotes, escapes, white space within, letters beyond ASCII."""
+    return (
+        "x" + dice.letters(_LETTERS + "ABC019 ,;:/\\\"'%#{}[]()=&?!@+*~|<>$^_.-\u00e4\u00df\u6f22", 1, 20).strip() + "y"
+    )
+
+
+def _address(dice: Dice) -> str:
+    return str(ipaddress.IPv4Address(dice.number(0x0A000001, 0xDFFFFFFE)))
+
+
+def _context(dice: Dice) -> dict:
+    return {_word(dice): dice.of([5, True, _text(dice), [1], {"a": "b"}]) for _count in range(dice.number(1, 2))}
+
+
+_SPELLINGS: tuple[Callable[[bytes], str], ...] = (
+    lambda data: data.hex(":"),
     lambda data: data.hex("-"),
     lambda data: data.hex(),
     lambda data: "0x" + data.hex(),
     lambda data: data.hex(":").upper(),
 )
-
-
-def _number_text(low: int, high: int) -> st.SearchStrategy:
-    return st.one_of(st.integers(low, high), st.sampled_from([low, high]))
-
-
-_VALUES: dict[str, st.SearchStrategy] = {
-    "ipv4": _ADDRESS,
-    "uint8": _number_text(0, 255),
-    "uint16": _number_text(0, 65535),
-    "uint32": _number_text(0, 4294967295),
-    "int32": _number_text(-2147483648, 2147483647),
-    "boolean": st.booleans(),
-    "text": _TEXT,
-    "name": _NAME,
-    "binary": _BYTES.map(bytes.hex),
+_VALUES: dict[str, Callable[[Dice], Any]] = {
+    "ipv4": _address,
+    "uint8": lambda dice: dice.number(0, 255),
+    "uint16": lambda dice: dice.number(0, 65535),
+    "uint32": lambda dice: dice.number(0, 4294967295),
+    "int32": lambda dice: dice.number(-2147483648, 2147483647),
+    "boolean": lambda dice: dice.coin(),
+    "text": _text,
+    "name": _name,
+    "binary": lambda dice: dice.octets(1, 12).hex(),
 }
 # name -> (kind, takes a list): of every kind those that people use, and some that nobody does.
 OPTIONS: dict[str, tuple[str, bool]] = {
@@ -177,384 +220,330 @@ _DEFINITIONS = (
 )
 
 
-@st.composite
-def _option(draw: st.DrawFn, known: dict[str, tuple[str, bool]]) -> tuple[str, Any]:
-    name = draw(st.sampled_from(sorted(known)))
-    kind, many = known[name]
-    if many and draw(st.booleans()):
-        return name, draw(st.lists(_VALUES[kind], min_size=1, max_size=3))
-    return name, draw(_VALUES[kind])
-
-
 def _as_data(kind: str, value: Any) -> str:
     """Return a value as Kea's own form wants it, where a comma parts values."""
     if isinstance(value, list):
         return ", ".join(_as_data(kind, item) for item in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.replace(",", "\\,") if kind == "text" else str(value)
+    return value.replace("\\", "\\\\").replace(",", "\\,") if kind == "text" else str(value)
 
 
-@st.composite
-def _options(draw: st.DrawFn, version: str, known: dict[str, tuple[str, bool]], most: int = 4) -> Any:
-    """Draw option_data in either form."""
-    chosen = dict(draw(st.lists(_option(known), max_size=most)))
-    chosen.pop("routers", None)  # these belong to the network, and are drawn with it
-    if draw(st.booleans()):
-        underscores = draw(st.booleans())
+def _list_entry(dice: Dice, name: str, data: str) -> dict[str, Any]:
+    """Return an option in Kea's form: by name, by code, or by both."""
+    if name not in _CODES or dice.coin():
+        return {"name": name, "data": data}
+    return {"code": _CODES[name], **({"name": name} if dice.coin() else {}), "data": data}
+
+
+def _options(dice: Dice, version: str, known: dict[str, tuple[str, bool]], most: int = 4) -> Any:
+    """Return option_data in either form; routers belong to the network, and come with it."""
+    chosen = {}
+    for name in dice.some(sorted(set(known) - {"routers"}), most):
+        kind, many = known[name]
+        value = _VALUES[kind](dice)
+        chosen[name] = [value, *(_VALUES[kind](dice) for _more in range(dice.number(0, 2)))] if many else value
+        if many and dice.coin():
+            chosen[name] = value
+    if dice.coin():
+        underscores = dice.coin()
         return {name.replace("-", "_") if underscores else name: value for name, value in chosen.items()}
-    entries = []
-    for name, value in chosen.items():
-        entry: dict[str, Any] = {"name": name, "data": _as_data(known[name][0], value)}
-        if name in _CODES and draw(st.booleans()):
-            entry = {"code": _CODES[name], **({"name": name} if draw(st.booleans()) else {}), "data": entry["data"]}
-        entries.append(entry)
-    if draw(st.integers(0, 5)) == 0:
-        entries.append({"name": "vendor-encapsulated-options", "csv-format": False, "data": draw(_BYTES).hex()})
-        if "vendor-encapsulated-options" in chosen:
-            entries.pop()
-    if draw(st.integers(0, 5)) == 0:
-        name = draw(st.sampled_from(sorted(_RECORDS)))
+    entries = [_list_entry(dice, name, _as_data(known[name][0], value)) for name, value in chosen.items()]
+    if dice.one_in(6) and "vendor-encapsulated-options" not in chosen:
+        data = dice.octets(1, 12).hex()
+        entries.append({"name": "vendor-encapsulated-options", "csv-format": False, "data": data})
+    if dice.one_in(6):
+        name = dice.of(sorted(_RECORDS))
         entries.append({"name": name, "data": _RECORDS[name]})
-    if draw(st.integers(0, 5)) == 0:
-        entries.append({"code": draw(st.integers(227, 254)), "csv_format": False, "data": draw(_BYTES).hex(":")})
+    if dice.one_in(6):
+        entries.append({"code": dice.number(227, 254), "csv_format": False, "data": dice.octets(1, 12).hex(":")})
     for entry in entries:
-        if draw(st.integers(0, 5)) == 0:
-            entry["always-send" if series(version) < (2, 6) else "never-send"] = draw(st.booleans())
+        if dice.one_in(6):
+            entry["always-send" if series(version) < (2, 4) or dice.coin() else "never-send"] = dice.coin()
     return entries
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # subnets
 
-_ANYWHERE: dict[str, st.SearchStrategy] = {
-    "next_server": _ADDRESS,
-    "server_hostname": _NAME,
-    "boot_file_name": _TEXT,
+_ANYWHERE: dict[str, Callable[[Dice], Any]] = {
+    "next_server": _address,
+    "server_hostname": _name,
+    "boot_file_name": _text,
 }
-_SUBNET_MORE: dict[str, st.SearchStrategy] = {
+_SUBNET_MORE: dict[str, Callable[[Dice], Any]] = {
     **_ANYWHERE,
-    "valid_lifetime": st.integers(60, 4294967295),
-    "match_client_id": st.booleans(),
-    "authoritative": st.booleans(),
-    "store_extended_info": st.booleans(),
-    "calculate_tee_times": st.booleans(),
-    "t1_percent": st.sampled_from([0.4, 0.5]),
-    "t2_percent": st.sampled_from([0.75, 0.875]),
-    "cache_threshold": st.sampled_from([0.1, 0.25]),
-    "cache_max_age": st.integers(0, 1000),
-    "reservations_global": st.booleans(),
-    "reservations_in_subnet": st.booleans(),
-    "ddns_send_updates": st.booleans(),
-    "ddns_qualifying_suffix": _NAME,
-    "hostname_char_set": st.just("[^A-Za-z0-9.-]"),
-    "hostname_char_replacement": st.just("x"),
-    "user_context": _CONTEXT,
-    "comment": _TEXT,
-    "require_client_classes": st.just(["KNOWN"]),
-    "client_class": st.just("KNOWN"),
+    "match_client_id": Dice.coin,
+    "authoritative": Dice.coin,
+    "store_extended_info": Dice.coin,
+    "calculate_tee_times": Dice.coin,
+    "t1_percent": lambda dice: dice.of([0.4, 0.5]),
+    "t2_percent": lambda dice: dice.of([0.75, 0.875]),
+    "cache_threshold": lambda dice: dice.of([0.1, 0.25]),
+    "cache_max_age": lambda dice: dice.number(0, 1000),
+    "reservations_global": Dice.coin,
+    "reservations_in_subnet": Dice.coin,
+    "ddns_send_updates": Dice.coin,
+    "ddns_qualifying_suffix": _name,
+    "hostname_char_set": lambda _dice: "[^A-Za-z0-9.-]",
+    "hostname_char_replacement": lambda _dice: "x",
+    "user_context": _context,
+    "comment": _text,
 }
-_SUBNET_SINCE = {
-    (2, 6): {"allocator": st.sampled_from(["iterative", "random"]), "offer_lifetime": st.integers(0, 60)},
-    (3, 0): {"evaluate_additional_classes": st.just(["KNOWN"]), "client_classes": st.just(["KNOWN"])},
+_CLASSES: dict[tuple[int, int], dict[str, Callable[[Dice], Any]]] = {
+    (0, 0): {"require_client_classes": lambda _dice: ["KNOWN"], "client_class": lambda _dice: "KNOWN"},
+    (3, 0): {"evaluate_additional_classes": lambda _dice: ["KNOWN"], "client_classes": lambda _dice: ["KNOWN"]},
 }
-_IDENTIFIERS: dict[str, st.SearchStrategy] = {
-    "hw_address": _MAC,
-    "client_id": st.binary(min_size=2, max_size=12),
-    "duid": st.binary(min_size=8, max_size=14),
-    "circuit_id": _BYTES,
-    "flex_id": _BYTES,
+_LATER: dict[str, Callable[[Dice], Any]] = {
+    "allocator": lambda dice: dice.of(["iterative", "random"]),
+    "offer_lifetime": lambda dice: dice.number(0, 60),
 }
+_IDENTIFIERS = {"hw_address": (6, 6), "client_id": (4, 12), "duid": (8, 14), "circuit_id": (4, 12), "flex_id": (4, 12)}
 _QUOTED = ("client_id", "circuit_id", "flex_id")
 
 
-def _more_of(version: str) -> dict[str, st.SearchStrategy]:
-    """Return the further keys of a subnet that a version knows."""
-    more = dict(_SUBNET_MORE)
-    for since, keys in _SUBNET_SINCE.items():
-        if series(version) >= since:
-            more.update(keys)
-            if "client_classes" in keys:
-                del more["client_class"], more["require_client_classes"]
-    return more
+def _class_keys(version: str) -> dict[str, Callable[[Dice], Any]]:
+    return _CLASSES[(3, 0) if series(version) >= (3, 0) else (0, 0)]
 
 
-@st.composite
-def _network(draw: st.DrawFn, index: int) -> ipaddress.IPv4Network:
-    """Draw a network; each index has a range of its own, so that none overlap."""
-    length = draw(st.sampled_from([16, 20, 22, 23, 24, 24, 24, 25, 26, 27, 28, 29, 30, 31, 32]))
+def _network(dice: Dice, index: int) -> ipaddress.IPv4Network:
+    """Return a network; each index has a range of its own, so that none overlap."""
+    length = dice.of([16, 20, 22, 23, 24, 24, 24, 25, 26, 27, 28, 29, 30, 31, 32])
     base = (10 << 24) + ((index + 1) << 16)
-    return ipaddress.IPv4Network((base + draw(st.integers(0, (1 << (length - 16)) - 1)) * (1 << (32 - length)), length))
+    return ipaddress.IPv4Network((base + (dice.number(0, (1 << (length - 16)) - 1) << (32 - length)), length))
 
 
-@st.composite
-def _cuts(draw: st.DrawFn, low: int, high: int, most: int) -> list[tuple[int, int]]:
-    """Draw ranges between two numbers that do not overlap."""
+def _ranges(dice: Dice, low: int, high: int) -> list[tuple[int, int]]:
+    """Return some ranges between two numbers that do not overlap."""
     if high < low:
         return []
-    numbers = sorted(set(draw(st.lists(st.integers(low, high), min_size=1, max_size=2 * most))))
+    numbers = sorted({dice.number(low, high) for _cut in range(dice.number(1, 6))})
     return list(zip(numbers[::2], numbers[1::2])) or [(numbers[0], numbers[0])]
 
 
-def _pool_text(draw: st.DrawFn, first: int, last: int) -> tuple[str, int, int]:
+def _pool_text(dice: Dice, first: int, last: int) -> tuple[str, int, int]:
     """Return a pool as a range, or as the largest network at its start."""
     start, end = ipaddress.IPv4Address(first), ipaddress.IPv4Address(last)
-    if draw(st.integers(0, 3)) == 0:
+    if dice.one_in(4):
         network = next(ipaddress.summarize_address_range(start, end))
         return str(network), int(network[0]), int(network[-1])
-    return draw(st.sampled_from([f"{start}-{end}", f"{start} - {end}"])), first, last
+    return dice.of([f"{start}-{end}", f"{start} - {end}"]), first, last
 
 
-@st.composite
 def _pools(
-    draw: st.DrawFn, low: int, high: int, version: str, known: dict[str, tuple[str, bool]]
-) -> tuple[list, list[tuple[int, int]]]:
+    dice: Dice, low: int, high: int, version: str, known: dict[str, tuple[str, bool]]
+) -> tuple[list[Any], list[tuple[int, int]]]:
+    """Return pools in all their forms, and the ranges they cover."""
     pools: list[Any] = []
-    ranges = []
-    for first, last in draw(_cuts(low, high, 3)):
-        text, first, last = _pool_text(draw, first, last)
-        ranges.append((first, last))
+    covered = []
+    for first, last in _ranges(dice, low, high):
+        text, first, last = _pool_text(dice, first, last)
+        covered.append((first, last))
         body: dict[str, Any] = {"pool": text}
-        if draw(st.integers(0, 4)) == 0:
-            body["option_data"] = draw(_options(version, known, 2))
-        if draw(st.integers(0, 6)) == 0:
-            body["client_classes" if series(version) >= (3, 0) else "client_class"] = (
-                ["KNOWN"] if series(version) >= (3, 0) else "KNOWN"
-            )
-        if draw(st.integers(0, 6)) == 0:
-            body["user_context"] = draw(_CONTEXT)
-        if draw(st.integers(0, 6)) == 0 and series(version) >= (2, 6):
-            body["pool_id"] = draw(st.integers(1, 9)) + len(pools) * 10
-        pools.append(text if len(body) == 1 and draw(st.booleans()) else body)
-    return pools, ranges
+        if dice.one_in(5):
+            body["option_data"] = _options(dice, version, known, 2)
+        if dice.one_in(6):
+            key = dice.of(sorted(_class_keys(version)))
+            body[key] = _class_keys(version)[key](dice)
+        if dice.one_in(6):
+            body["user_context"] = _context(dice)
+        if dice.one_in(6) and series(version) >= (2, 4):
+            body["pool_id"] = dice.number(1, 9) + len(pools) * 10
+        pools.append(text if len(body) == 1 and dice.coin() else body)
+    return pools, covered
 
 
-@st.composite
+def _reservation(dice: Dice, number: int | None, version: str, known: dict[str, tuple[str, bool]]) -> dict[str, Any]:
+    """Return a reservation of an address, or of a name alone."""
+    kind = dice.of(sorted(_IDENTIFIERS))
+    data = dice.octets(*_IDENTIFIERS[kind])
+    entry: dict[str, Any] = {kind: dice.of(_SPELLINGS)(data)}
+    if kind in _QUOTED and dice.coin():
+        entry[kind] = f"'{data.hex()}z'"
+    if number is not None:
+        entry["ip_address"] = str(ipaddress.IPv4Address(number))
+    if number is None or dice.coin():
+        entry["hostname"] = _name(dice)
+    if dice.one_in(4):
+        entry["option_data"] = _options(dice, version, known, 2)
+    if dice.one_in(6):
+        entry["client_classes"] = ["KNOWN-TO-US"]
+    if dice.one_in(6):
+        name = dice.of(sorted(_ANYWHERE))
+        entry[name] = _ANYWHERE[name](dice)
+    if dice.one_in(6):
+        entry["user_context"] = _context(dice)
+    return entry
+
+
 def _reservations(
-    draw: st.DrawFn,
-    low: int,
-    high: int,
-    ranges: list[tuple[int, int]],
-    outside: bool,
-    version: str,
-    known: dict[str, tuple[str, bool]],
+    dice: Dice, low: int, high: int, pools: list[tuple[int, int]], outside: bool, more: Callable[[int | None], dict]
 ) -> list[dict]:
-    addresses = []
-    if low <= high:
-        addresses = list(dict.fromkeys(draw(st.lists(st.integers(low, high), max_size=5))))
-    for first, last in ranges:
+    """Return reservations that leave room in every pool, or stay out of them."""
+    addresses = sorted({dice.number(low, high) for _each in range(dice.number(0, 5))}) if low <= high else []
+    for first, last in pools:
         inside = [number for number in addresses if first <= number <= last]
         for number in inside if outside else inside[last - first :]:
-            addresses.remove(number)  # a pool keeps room beside its reservations
-    entries = []
-    used = set()
-    for number in [*addresses, None]:
-        kind = draw(st.sampled_from(sorted(_IDENTIFIERS)))
-        data = draw(_IDENTIFIERS[kind])
-        if number is None and draw(st.booleans()) or (kind, data) in used:
-            continue
-        used.add((kind, data))
-        spelled = draw(st.sampled_from(_SPELLINGS))(data)
-        if kind in _QUOTED and draw(st.booleans()):
-            spelled = f"'{data.hex()}z'"
-        entry: dict[str, Any] = {kind: spelled}
-        if number is not None:
-            entry["ip_address"] = str(ipaddress.IPv4Address(number))
-        if number is None or draw(st.booleans()):
-            entry["hostname"] = draw(_NAME)
-        if draw(st.integers(0, 3)) == 0:
-            entry["option_data"] = draw(_options(version, known, 2))
-        if draw(st.integers(0, 5)) == 0:
-            entry["client_classes"] = ["KNOWN-TO-US"]
-        if draw(st.integers(0, 5)) == 0:
-            name = draw(st.sampled_from(sorted(_ANYWHERE)))
-            entry[name] = draw(_ANYWHERE[name])
-        if draw(st.integers(0, 5)) == 0:
-            entry["user_context"] = draw(_CONTEXT)
-        entries.append(entry)
-    return entries
+            addresses.remove(number)
+    entries = [more(number) for number in [*addresses, *([None] if dice.coin() else [])]]
+    # Two clients with one short identifier: rare, but that would be no good inventory.
+    return list({str(next(iter(entry.items()))): entry for entry in entries}.values())
 
 
-@st.composite
 def _subnet(
-    draw: st.DrawFn,
+    dice: Dice,
     index: int,
     network: ipaddress.IPv4Network,
     servers: list[int],
     version: str,
     known: dict[str, tuple[str, bool]],
-) -> dict:
-    """Draw a subnet: network, the servers' addresses if they are in it, router, then pools and reservations above."""
+) -> dict[str, Any]:
+    """Return a subnet: routers at its start, above them the servers if they are in it, then pools and reservations."""
     first, last = int(network[0]), int(network[-1])
     low, high = (first + 1, last - 1) if last - first > 1 else (first, last)
     routers = []
     if high - low > 4:
-        routers = [low + count for count in range(draw(st.integers(0, 2)))]
+        routers = [str(ipaddress.IPv4Address(low + count)) for count in range(dice.number(0, 2))]
         low += 4
     while low in servers:
         low += 1
     # An id is any number, in no order: spread, so that no two meet.
-    body: dict[str, Any] = {"id": draw(st.integers(1, 100000)) * 40 + index, "subnet": str(network)}
-    pools, ranges = draw(_pools(low, high, version, known))
-    options = draw(_options(version, known))
-    if routers:
-        texts = [str(ipaddress.IPv4Address(number)) for number in routers]
-        if isinstance(options, dict):
-            options["routers"] = texts if len(texts) > 1 else texts[0]
-        else:
-            options.append({"name": "routers", "data": ", ".join(texts)})
-    if options or draw(st.booleans()):
+    body: dict[str, Any] = {"id": dice.number(1, 100000) * 40 + index, "subnet": str(network)}
+    pools, covered = _pools(dice, low, high, version, known)
+    options = _options(dice, version, known)
+    if routers and isinstance(options, dict):
+        options["routers"] = routers if len(routers) > 1 else routers[0]
+    elif routers:
+        options.append({"name": "routers", "data": ", ".join(routers)})
+    if options or dice.coin():
         body["option_data"] = options
-    keys = draw(st.dictionaries(st.sampled_from(sorted(_more_of(version))), st.none(), max_size=3))
-    body.update({key: draw(_more_of(version)[key]) for key in keys})
-    outside = draw(st.integers(0, 3)) == 0
+    more = {**_SUBNET_MORE, **_class_keys(version), **(_LATER if series(version) >= (2, 4) else {})}
+    body.update({key: more[key](dice) for key in dice.some(sorted(more), 3)})
+    outside = dice.one_in(4)
     if outside:
         body["reservations_out_of_pool"] = True
-    reservations = draw(_reservations(low, high, ranges, outside, version, known))
+    reservations = _reservations(
+        dice, low, high, covered, outside, lambda number: _reservation(dice, number, version, known)
+    )
     if pools:
         body["pools"] = pools
-    if reservations:
-        body["reservations"] = reservations
     if not pools and not reservations:
         address = str(ipaddress.IPv4Address(low if low <= high else first))
-        body["reservations"] = [{"hw_address": "02:00:00:00:00:01", "ip_address": address}]
-    if draw(st.integers(0, 2)) == 0:
-        addresses = draw(st.lists(_ADDRESS, min_size=1, max_size=2, unique=True))
-        body["relay"] = draw(st.sampled_from([{"ip_addresses": addresses}, {"ip-addresses": addresses}]))
+        reservations = [{"hw_address": "02:00:00:00:00:01", "ip_address": address}]
+    if reservations:
+        body["reservations"] = reservations
+    if dice.one_in(3):
+        relays = [str(ipaddress.IPv4Address(number)) for number in {dice.number(0xAC100001, 0xAC10FFFE), 0xAC1F0001}]
+        body["relay"] = {dice.of(["ip_addresses", "ip-addresses"]): relays}
     return body
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # the pair
 
-
-def _listener(draw: st.DrawFn, version: str) -> dict[str, Any]:
-    """Draw what goes with the HA listener."""
-    group: dict[str, Any] = {}
-    apis = ["control_agent", "none", None] + (["control_socket"] if series(version) >= (3, 0) else [])
-    api = draw(st.sampled_from(apis))
-    if api:
-        group["kea_api"] = api
-    if draw(st.integers(0, 3)) == 0:
-        group.update(kea_tls_enabled=False, kea_accept_cleartext_api=True)
-    if draw(st.booleans()):
-        threads = {"thread_pool_size": draw(st.integers(0, 16)), "packet_queue_size": draw(st.integers(0, 500))}
-        group["kea_multi_threading"] = threads
-    return group
-
-
-_EXTRA: dict[str, st.SearchStrategy] = {
-    "authoritative": st.booleans(),
-    "match-client-id": st.booleans(),
-    "echo-client-id": st.booleans(),
-    "decline-probation-period": st.integers(0, 86400),
-    "next-server": _ADDRESS,
-    "boot-file-name": _TEXT,
-    "server-hostname": _NAME,
-    "sanity-checks": st.just({"lease-checks": "fix-del"}),
-    "dhcp-ddns": st.just({"enable-updates": False}),
-    "ddns-send-updates": st.booleans(),
-    "host-reservation-identifiers": st.just(["hw-address", "client-id", "flex-id", "circuit-id", "duid"]),
-    "store-extended-info": st.booleans(),
-    "reservations-global": st.booleans(),
-    "statistic-default-sample-count": st.integers(0, 100),
-    "server-tag": _WORD,
-    "comment": _TEXT,
-    "user-context": _CONTEXT,
-    "parked-packet-limit": st.integers(0, 1000),
-    "cache-threshold": st.sampled_from([0.2, 0.5]),
-    "max-valid-lifetime": st.just(4294967295),
-    "interfaces-config": st.sampled_from([{"dhcp-socket-type": "udp"}, {"re-detect": True}]),
-    "loggers": st.sampled_from(
-        [
-            [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 50}],
-            [{"name": "kea-dhcp4.leases", "severity": "WARN"}],
-        ]
-    ),
-    "hooks-libraries": st.sampled_from(
-        [[{"library": "libdhcp_stat_cmds.so"}], [{"library": "libdhcp_bootp.so"}, {"library": "libdhcp_stat_cmds.so"}]]
-    ),
-    "client-classes": st.sampled_from(
-        [
-            [{"name": "KNOWN-TO-US", "test": "member('KNOWN')"}],
-            [
-                {
-                    "name": "uefi",
-                    "test": "option[93].hex == 0x0007",
-                    "next-server": "192.0.2.9",
-                    "boot-file-name": "ipxe.efi",
-                },
-                {
-                    "name": "bios",
-                    "test": "option[93].hex == 0x0000",
-                    "option-data": [{"name": "boot-file-name", "data": "undionly.kpxe"}],
-                },
+_EXTRA: dict[str, Callable[[Dice], Any]] = {
+    "authoritative": Dice.coin,
+    "match-client-id": Dice.coin,
+    "echo-client-id": Dice.coin,
+    "decline-probation-period": lambda dice: dice.number(0, 86400),
+    "next-server": _address,
+    "boot-file-name": _text,
+    "server-hostname": _name,
+    "sanity-checks": lambda _dice: {"lease-checks": "fix-del"},
+    "dhcp-ddns": lambda _dice: {"enable-updates": False},
+    "ddns-send-updates": Dice.coin,
+    "host-reservation-identifiers": lambda _dice: ["hw-address", "client-id", "flex-id", "circuit-id", "duid"],
+    "store-extended-info": Dice.coin,
+    "reservations-global": Dice.coin,
+    "statistic-default-sample-count": lambda dice: dice.number(0, 100),
+    "server-tag": _word,
+    "comment": _text,
+    "user-context": _context,
+    "parked-packet-limit": lambda dice: dice.number(0, 1000),
+    "cache-threshold": lambda dice: dice.of([0.2, 0.5]),
+    "interfaces-config": lambda dice: dice.of([{"dhcp-socket-type": "udp"}, {"re-detect": True}]),
+    "loggers": lambda dice: [
+        {"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": dice.number(0, 99)},
+        {"name": "kea-dhcp4.leases", "severity": "WARN"},
+    ],
+    "hooks-libraries": lambda dice: [
+        {"library": name} for name in dice.some(["libdhcp_stat_cmds.so", "libdhcp_bootp.so"], 2)
+    ],
+    "client-classes": lambda dice: [
+        {"name": "KNOWN-TO-US", "test": "member('KNOWN')"},
+        {"name": "uefi", "test": "option[93].hex == 0x0007", "next-server": _address(dice), "boot-file-name": "a.efi"},
+        {"name": "bios", "test": "option[93].hex == 0x0000", "option-data": [{"name": "boot-file-name", "data": "a"}]},
+    ],
+    "shared-networks": lambda dice: [
+        {
+            "name": _word(dice),
+            "subnet4": [
+                {"id": 4000000 + number, "subnet": f"{network}.0/24", "pools": [{"pool": f"{network}.10-{network}.20"}]}
+                for number, network in enumerate(("192.168.64", "192.168.65"), 1)
             ],
-        ]
-    ),
-    "shared-networks": st.sampled_from(
-        [
-            [
-                {
-                    "name": "floor",
-                    "subnet4": [
-                        {
-                            "id": 4000001,
-                            "subnet": "192.168.64.0/24",
-                            "pools": [{"pool": "192.168.64.10-192.168.64.20"}],
-                        },
-                        {
-                            "id": 4000002,
-                            "subnet": "192.168.65.0/24",
-                            "pools": [{"pool": "192.168.65.10-192.168.65.20"}],
-                        },
-                    ],
-                }
-            ]
-        ]
-    ),
+        }
+    ],
 }
 
 
-def _delays(draw: st.DrawFn) -> dict[str, Any]:
-    heartbeat = draw(st.integers(500, 20000))
-    return {
-        "kea_ha_heartbeat_delay": heartbeat,
-        "kea_ha_max_response_delay": draw(st.integers(3 * heartbeat, 65535)),
-        "kea_ha_max_ack_delay": draw(st.integers(1000, 64000)),
-        "kea_ha_max_unacked_clients": draw(st.integers(0, 20)),
-        "kea_ha_sync_timeout": draw(st.integers(1, 4294967295)),
-    }
+def _link(dice: Dice, version: str) -> dict[str, Any]:
+    """Return how the servers talk, and who may talk to them."""
+    group: dict[str, Any] = {}
+    transport = dice.of(["control_agent", "listener", None])
+    if transport:
+        group["kea_ha_transport"] = transport
+    if transport == "listener" or (transport is None and series(version) >= (3, 0)):
+        api = dice.of(["control_agent", "none", None] + ["control_socket"] * (series(version) >= (3, 0)))
+        if api:
+            group["kea_api"] = api
+        if dice.one_in(4):
+            group.update(kea_tls_enabled=False, kea_accept_cleartext_api=True)
+        if dice.coin():
+            threads = {"thread_pool_size": dice.number(0, 16), "packet_queue_size": dice.number(0, 500)}
+            group["kea_multi_threading"] = threads
+    elif dice.one_in(4):
+        group["kea_tls_enabled"] = dice.coin()
+    if dice.one_in(6):
+        group["kea_api_auth"] = False
+    if dice.one_in(4):
+        group["kea_api_user"] = dice.of(["kea-api", "m\u00fcller", 'a"b', "a b", "a\\b"])
+    if dice.coin():
+        ports = dice.random.sample(range(1, 65536), 2)
+        group.update(kea_ha_port=ports[0], kea_api_port=ports[1])
+    return group
 
 
-def _lifetimes(draw: st.DrawFn) -> dict[str, Any]:
-    valid = draw(st.one_of(st.integers(300, 100000), st.just(4294967295)))
-    rebind = draw(st.integers(2, valid - 1))
-    return {
-        "kea_valid_lifetime": valid,
-        "kea_rebind_timer": rebind,
-        "kea_renew_timer": draw(st.integers(1, rebind - 1)),
-    }
+def _timers(dice: Dice) -> dict[str, Any]:
+    group: dict[str, Any] = {}
+    if dice.coin():
+        heartbeat = dice.number(500, 20000)
+        group.update(
+            kea_ha_heartbeat_delay=heartbeat,
+            kea_ha_max_response_delay=dice.number(3 * heartbeat, 65535),
+            kea_ha_max_ack_delay=dice.number(1000, 64000),
+            kea_ha_max_unacked_clients=dice.number(0, 20),
+            kea_ha_sync_timeout=dice.number(1, 4294967295),
+        )
+    if dice.coin():
+        valid = dice.of([dice.number(300, 100000), 4294967295])
+        rebind = dice.number(2, valid - 1)
+        group.update(kea_valid_lifetime=valid, kea_rebind_timer=rebind, kea_renew_timer=dice.number(1, rebind - 1))
+    if dice.one_in(4):
+        keys = dice.some(["reclaim_timer_wait_time", "max_reclaim_leases", "unwarned_reclaim_cycles"], 3)
+        group["kea_expired_leases_processing"] = {key: dice.number(0, 10000) for key in keys}
+    return group
 
 
-def _addresses(draw: st.DrawFn, networks: list[ipaddress.IPv4Network]) -> tuple[str, str]:
-    """Draw the servers' addresses: in a subnet, outside of all, or of IPv6."""
-    home = next((network for network in networks if network.num_addresses > 16), None)
-    where = draw(st.sampled_from(["inside", "outside", "IPv6"]))
-    if where == "IPv6":
-        return OUTSIDE_6
-    if where == "outside" or home is None:
-        return str(OUTSIDE[2]), str(OUTSIDE[3])
-    return str(home[3]), str(home[4])
+def _addresses(dice: Dice, networks: list[ipaddress.IPv4Network]) -> tuple[str, str]:
+    """Return the servers' addresses: in a subnet, outside of all, or of IPv6."""
+    home = next((network for network in networks if network.num_addresses > 16), OUTSIDE)
+    where = dice.of([home, OUTSIDE, None])
+    return (str(where[3]), str(where[4])) if where else OUTSIDE_6
 
 
-def _numbers_of(addresses: tuple[str, str]) -> list[int]:
-    return [int(ipaddress.IPv4Address(text)) for text in addresses if ":" not in text]
-
-
-def _per_host_interfaces(draw: st.DrawFn, hosts: dict[str, dict], group: dict, names: list[str]) -> None:
-    """Give each host interfaces of other names, or the same ones to both."""
-    if draw(st.integers(0, 3)):
+def _place(dice: Dice, hosts: dict[str, dict], group: dict[str, Any], names: list[str]) -> None:
+    """Give both hosts the same interfaces and subnets, or each its own: there, interfaces have other names."""
+    if not dice.one_in(4):
         group["kea_interfaces"] = names
         return
     subnets = group.pop("kea_subnets")
@@ -568,74 +557,47 @@ def _per_host_interfaces(draw: st.DrawFn, hosts: dict[str, dict], group: dict, n
         host["kea_subnets"] = own
 
 
-@st.composite
-def inventories(draw: st.DrawFn, version: str) -> Inventory:
-    """Draw a good inventory for a Kea version."""
-    mode, second = draw(st.sampled_from([("hot-standby", "standby"), ("load-balancing", "secondary")]))
-    names = draw(st.sampled_from([("dhcp1", "dhcp2"), ("kea-a.example.org", "kea-b.example.org"), ("A", "B")]))
-    count = draw(st.integers(1, 5))
-    networks = [draw(_network(index)) for index in range(count)]
-    addresses = _addresses(draw, networks)
-    interfaces = draw(st.lists(st.sampled_from(INTERFACES), min_size=1, max_size=3, unique=True))
+def _inventory(dice: Dice, version: str) -> Inventory:
+    mode, second = dice.of([("hot-standby", "standby"), ("load-balancing", "secondary")])
+    names = dice.of([("dhcp1", "dhcp2"), ("kea-a.example.org", "kea-b.example.org"), ("A", "B")])
+    networks = [_network(dice, index) for index in range(dice.number(1, 5))]
+    addresses = _addresses(dice, networks)
+    interfaces = dice.some(INTERFACES, 3) or ["eth0"]
 
-    extra = {
-        key: draw(_EXTRA[key])
-        for key in draw(st.lists(st.sampled_from(sorted(_EXTRA)), max_size=3, unique=True))
-        if key != "max-valid-lifetime"
-    }
+    extra = {key: _EXTRA[key](dice) for key in dice.some(sorted(_EXTRA), 3)}
     known = dict(OPTIONS)
-    definitions = draw(st.lists(st.sampled_from(_DEFINITIONS), max_size=3, unique_by=lambda item: item[0]["code"]))
+    definitions = dice.some(_DEFINITIONS, 3)
     if definitions:
         extra["option-def"] = [dict(definition) for definition, _kind, _many in definitions]
         known.update({definition["name"]: (kind, many) for definition, kind, many in definitions})
 
-    group: dict[str, Any] = {
-        "kea_subnets": [
-            draw(_subnet(index, network, _numbers_of(addresses), version, known))
-            for index, network in enumerate(networks)
-        ]
-    }
-    for subnet in group["kea_subnets"]:
-        if draw(st.booleans()):
-            subnet["interface"] = draw(st.sampled_from(interfaces))
+    numbers = [int(ipaddress.IPv4Address(text)) for text in addresses if ":" not in text]
+    subnets = [_subnet(dice, index, network, numbers, version, known) for index, network in enumerate(networks)]
+    for subnet in subnets:
+        if dice.coin():
+            subnet["interface"] = dice.of(interfaces)
+    group: dict[str, Any] = {"kea_subnets": subnets}
     hosts: dict[str, dict[str, Any]] = {}
-    for name, address, role in zip(names, addresses, ("primary", second)):
-        key = draw(st.sampled_from(["ansible_host", "kea_ha_address"]))
-        hosts[name] = {key: address, "kea_ha_role": role}
-    if draw(st.booleans()):
-        for number, host in enumerate(hosts.values(), 1):
-            host["kea_server_name"] = f"{draw(_TEXT)}{number}"
-    _per_host_interfaces(draw, hosts, group, interfaces)
-
-    if mode != "hot-standby" or draw(st.booleans()):
+    named = dice.coin()
+    for number, (name, address, role) in enumerate(zip(names, addresses, ("primary", second)), 1):
+        hosts[name] = {dice.of(["ansible_host", "kea_ha_address"]): address, "kea_ha_role": role}
+        if named:
+            hosts[name]["kea_server_name"] = f"{_text(dice)}{number}"
+    _place(dice, hosts, group, interfaces)
+    if mode != "hot-standby" or dice.coin():
         group["kea_ha_mode"] = mode
-    transport = draw(st.sampled_from(["control_agent", "listener", None]))
-    if transport:
-        group["kea_ha_transport"] = transport
-    if transport == "listener" or (transport is None and series(version) >= (3, 0)):
-        group.update(_listener(draw, version))
-    elif draw(st.integers(0, 3)) == 0:
-        group["kea_tls_enabled"] = draw(st.booleans())
-    if draw(st.integers(0, 5)) == 0:
-        group["kea_api_auth"] = False
-    if draw(st.integers(0, 3)) == 0:
-        group["kea_api_user"] = draw(st.sampled_from(["kea-api", "müller", 'a"b', "a b"]))
-    ports = draw(st.lists(st.integers(1, 65535), min_size=2, max_size=2, unique=True))
-    if draw(st.booleans()):
-        group.update(kea_ha_port=ports[0], kea_api_port=ports[1])
-    if draw(st.booleans()):
-        group.update(_delays(draw))
-    if draw(st.booleans()):
-        group.update(_lifetimes(draw))
-    if draw(st.integers(0, 3)) == 0:
-        keys = draw(st.lists(st.sampled_from(["reclaim_timer_wait_time", "max_reclaim_leases"]), unique=True))
-        group["kea_expired_leases_processing"] = {key: draw(st.integers(0, 65535)) for key in keys}
-    if draw(st.booleans()):
-        group["kea_option_data"] = draw(_options(version, known))
+    group.update(_link(dice, version))
+    group.update(_timers(dice))
+    if dice.coin():
+        group["kea_option_data"] = _options(dice, version, known)
     if extra:
         group["kea_dhcp4_extra"] = extra
-    if draw(st.integers(0, 5)) == 0:
-        group["kea_ctrl_agent_extra"] = draw(
-            st.sampled_from([{"comment": "rack 4"}, {"loggers": [{"name": "kea-ctrl-agent", "severity": "DEBUG"}]}])
-        )
+    if dice.one_in(6):
+        loggers = [{"name": "kea-ctrl-agent", "severity": "DEBUG"}]
+        group["kea_ctrl_agent_extra"] = dice.of([{"comment": "rack 4"}, {"loggers": loggers}])
     return Inventory(version, hosts, group)
+
+
+def inventories(version: str) -> st.SearchStrategy[Inventory]:
+    """Return the strategy of good inventories for a Kea version."""
+    return DICE.map(lambda dice: _inventory(dice, version))
