@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).resolve().parents[1] / "unit"
-sys.path.insert(0, str(UNIT))
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = ROOT / "tests" / "unit"
+sys.path[:0] = [str(UNIT), str(ROOT / "lab")]
 runpy.run_path(str(UNIT / "conftest.py"))  # makes the collection importable
 
 
@@ -22,3 +23,10 @@ def kea():
 
     with kea_check.running() as releases:
         yield releases
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Leave the counts for `make test`."""
+    import counts
+
+    counts.note("real", terminalreporter.stats)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from breakage import BREAKAGES, Breakage, Broken, broken
 from generator import several
 from rendering import errors, examine
@@ -42,3 +43,15 @@ def test_whatever_was_broken_is_found(breakage, version):
     examples = several(broken(version, breakage), EACH, 1)
     reasons = [reason for reason in (missed(example, breakage) for example in examples) if reason]
     assert not reasons, reasons[0]
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=IDS)
+def test_without_its_check_a_mistake_is_missed(breakage, monkeypatch):
+    """The property above would fail: it does prove something."""
+    kept = [check for check in _findings.CHECKS if check.id not in breakage.checks]
+    monkeypatch.setattr(_findings, "CHECKS", kept)
+    # Other ids are those of reading variables, which is no function of its own.
+    read = [check_id for check_id in breakage.checks if check_id in _findings.INPUT_RULES]
+    original = errors
+    monkeypatch.setitem(globals(), "errors", lambda found: [item for item in original(found) if item.id not in read])
+    assert all(missed(example, breakage) for example in several(broken("2.6.3", breakage), 3, 2))
