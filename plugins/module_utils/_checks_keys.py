@@ -14,7 +14,7 @@ from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, key_path
 from ._render import OWN_HOOKS
 
 if TYPE_CHECKING:
-    from ._dialect import Dialect, Platform
+    from ._dialect import Platform
     from ._model import Server
 
 _EXTRA = "kea_dhcp4_extra"
