@@ -25,6 +25,9 @@ from testinfra.backend.base import CommandResult
 import lab as labtool
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "lab"))
+import counts  # noqa: E402
+
 # Each scenario has a lab of its own, named after it.
 SCENARIO = os.environ["KEAOPS_LAB"].removeprefix("molecule-")
 INVENTORY = str(ROOT / "molecule" / SCENARIO / "inventory")
@@ -279,10 +282,4 @@ def pytest_terminal_summary(terminalreporter):
     """Show the measurements, and leave the counts where `make test` shows them last, after Molecule's own words."""
     for note in NOTES:
         terminalreporter.write_line(f"{SCENARIO}: {note}")
-    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error")}
-    path = ROOT / ".cache" / "lab-tests"
-    path.parent.mkdir(exist_ok=True)
-    head = f"lab {SCENARIO}: "
-    others = [line for line in path.read_text().splitlines() if not line.startswith(head)] if path.exists() else []
-    line = f"{head}{counts['passed']} passed, {counts['failed'] + counts['error']} failed"
-    path.write_text("\n".join([*others, line]) + "\n")
+    counts.note(SCENARIO, terminalreporter.stats)

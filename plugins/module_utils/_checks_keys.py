@@ -9,12 +9,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from . import _keys
-from ._options import SINCE, parse_options
+from ._options import parse_options, vocabulary
 from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, key_path, register
 from ._render import OWN_HOOKS
 
 if TYPE_CHECKING:
-    from ._dialect import Dialect, Platform
+    from ._dialect import Platform
     from ._model import Server
 
 _EXTRA = "kea_dhcp4_extra"
@@ -112,31 +112,17 @@ def keys_known(context: Context) -> Iterator[Problem]:
             yield Problem(label, key_path(place.path, trouble.key), shown, trouble.message, trouble.fix)
 
 
-@register("V34", ERROR, "Options are ones that the Kea of each host knows, in Kea's own form where that is wanted.")
-def options_known(context: Context) -> Iterator[Problem]:
+@register("V34", ERROR, "Options that clients get by their class are ones that Kea knows, with values of their type.")
+def options_of_classes_known(context: Context) -> Iterator[Problem]:
     for label, server in _extras(context):
-        custom = [str(item.get("name")) for _index, item in _maps(server.dhcp4_extra.get("option-def"))]
+        words, _reported = vocabulary(
+            server.dhcp4_extra.get("option-def"), server.dialect.series if server.dialect else ""
+        )
         for index, entry in _maps(server.dhcp4_extra.get("client-classes")):
             path = f"{_EXTRA}.client-classes[{index}].option-data"
             if isinstance(entry.get("option-data"), list):
-                for trouble in parse_options(entry["option-data"], custom)[1]:
+                for trouble in parse_options(entry["option-data"], words)[1]:
                     yield Problem(label, path + trouble.path, trouble.value, trouble.message, trouble.fix)
-    oldest = min((server.dialect for server in context.pair.servers if server.dialect), default=None, key=_age)
-    for label, server in context.subnet_owners():
-        for path, options in ((s.path + ".option_data", s.options) for s in server.every_subnet if s.options):
-            for option in options:
-                since = SINCE.get(option.get("name", ""))
-                if oldest is not None and since is not None and _age(oldest) < _order(since):
-                    message = f"Kea {oldest.series} does not know this option, Kea {since} does"
-                    yield Problem(label, f"{path}.{option['name']}", option.get("data"), message, "Remove it")
-
-
-def _order(series: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in series.split("."))
-
-
-def _age(dialect: Dialect) -> tuple[int, ...]:
-    return _order(dialect.series)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

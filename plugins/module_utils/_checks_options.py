@@ -82,8 +82,8 @@ def options_fit_subnet(context: Context) -> Iterator[Problem]:
 # Options that name machines clients are to talk to. static-routes and policy-filter hold networks, too.
 _MACHINES = frozenset(
     name
-    for name, kind in STANDARD_OPTIONS.items()
-    if kind == ("ipv4", True) and name not in ("static-routes", "policy-filter")
+    for name, option in STANDARD_OPTIONS.items()
+    if option.kinds == ("ipv4",) and option.many and name not in ("static-routes", "policy-filter")
 )
 
 

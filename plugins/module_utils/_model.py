@@ -25,7 +25,7 @@ from ._dialect import (
     offline_platform,
     platform_for,
 )
-from ._options import addresses_of, ipv4_number, ipv4_text, parse_options
+from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, vocabulary
 from ._registry import ERROR, Finding, key_path, merge_hosts, short
 from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
@@ -856,7 +856,7 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
 class _SubnetReader:
     """Reads ``kea_subnets`` of one host."""
 
-    def __init__(self, reader: _Reader, custom_options: Sequence[str]) -> None:
+    def __init__(self, reader: _Reader, custom_options: Vocabulary) -> None:
         self.reader = reader
         self.custom = custom_options
 
@@ -1058,7 +1058,7 @@ class _SubnetReader:
             if address is None:
                 self.bad_address(f"{path}.reservations[{index}].ip_address", body["ip-address"])
                 return None
-        if len(body) > 2:
+        if len(body) > 1 + (address is not None):
             self.reservation_rest(f"{path}.reservations[{index}]", body)
         return Reservation(kind, identifier, address, index, body)
 
@@ -1106,11 +1106,13 @@ def _pool_ends(text: Any) -> tuple[int, int] | None:
     return parts[0], parts[1]
 
 
-def _custom_options(extra: dict[str, Any]) -> list[str]:
-    definitions = extra.get("option-def")
-    if not isinstance(definitions, list):
-        return []
-    return [str(item["name"]) for item in definitions if isinstance(item, dict) and "name" in item]
+def _custom_options(extra: dict[str, Any], dialect: Dialect | None, reader: _Reader) -> Vocabulary:
+    """Return the options that the host's Kea knows, with those that the inventory defines."""
+    words, troubles = vocabulary(extra.get("option-def"), dialect.series if dialect else "")
+    for trouble in troubles:
+        variable = "kea_dhcp4_extra.option-def" + trouble.path
+        reader.wrong("V07", variable, trouble.value, trouble.message, trouble.fix)
+    return words
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1121,7 +1123,7 @@ class _Shared(NamedTuple):
     """Subnets read once, for all hosts whose variables are equal."""
 
     raw: tuple[Any, ...]
-    """As they were written: subnets, shared networks, reservations of no subnet, names of the user's own options."""
+    """As they were written: subnets, shared networks, reservations of no subnet; and the options they may hold."""
     subnets: list[Subnet]
     networks: list[SharedNetwork]
     reservations: list[Reservation]
@@ -1144,7 +1146,7 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
     address, source = _read_address(raw, settings, reader)
     version, version_source, dialect = _read_version(raw, settings, reader)
     dhcp4_extra = _read_extra("kea_dhcp4_extra", "Dhcp4", _OWNED_DHCP4, settings, reader)
-    custom = _custom_options(dhcp4_extra)
+    custom = _custom_options(dhcp4_extra, dialect, reader)
     subnet_reader = _SubnetReader(reader, custom)
     raw_subnets = settings["kea_subnets"]
     raw_networks = dhcp4_extra.pop("shared-networks", None)
