@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _drift, _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -38,6 +38,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._api import (
     hide_secrets,
     is_secret,
 )
+from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
 from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
@@ -296,9 +297,9 @@ class System:
         """Wait."""
         time.sleep(seconds)
 
-    def api(self, path: str, command: str, timeout: float = 5) -> Any:
+    def api(self, path: str, command: str, timeout: float = 5, arguments: dict[str, Any] | None = None) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
-        return KeaClient(UnixTransport(path, timeout)).command(command)
+        return KeaClient(UnixTransport(path, timeout)).command(command, arguments)
 
     def listener(self, listener: Listener, timeout: float = 3) -> Any:
         """Ask the daemon at its HA listener, as its partner would; returns the reply, raises KeaApiError."""
@@ -450,12 +451,6 @@ class System:
 
 
 # --- configuration: meaning, secrets, text ---------------------------------------------------------------------------
-
-
-def digest_of(content: Any) -> str:
-    """A fingerprint of what a configuration means: white space, comments and the order of keys do not matter."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def secrets_in(value: Any) -> list[str]:
@@ -1084,6 +1079,9 @@ class Transaction:
             reasons.append("a file it uses has changed")
         if not reasons and before.problem:
             reasons.append(f"the daemon does not serve: {before.problem}")
+        drift = [] if reasons else self._running_changes(before)
+        if drift:
+            reasons.append("somebody changed what the daemon runs: " + "; ".join(drift))
         if reasons:
             return ("restart" if before.unit.running else "start"), reasons
         if not self._modes_right(before):
@@ -1443,8 +1441,18 @@ class Transaction:
         return os.path.join(self.system.state_dir, self.wanted.daemon.name + ".json")
 
     @property
+    def _socket(self) -> str | None:
+        return unix_socket(self.wanted.content, self.wanted.daemon.key, self.wanted.control_socket)
+
+    @property
     def _owner(self) -> tuple[int, int]:
         return (self.system.uid("root") or 0, self.system.gid(self.wanted.group) or 0)
+
+    def _running_changes(self, before: Before) -> list[str]:
+        daemon = self.wanted.daemon
+        asked = _drift.RUNNING in before.marker and daemon.api == "unix"
+        config = _drift.running(self.system, self._socket, daemon.key) if asked else None
+        return _drift.running_changes(self.system, daemon, before.marker, config, self.wanted.executable)
 
     def _modes_right(self, before: Before) -> bool:
         return before.owner == self._owner and before.mode == self.wanted.mode
@@ -1545,6 +1553,7 @@ class Transaction:
             "run_id": self.wanted.run_id,
         }
         try:
+            note["running"] = _drift.remember(self.system, self.wanted.daemon, self.wanted.content, self._socket)
             self.system.make_folder(self.system.state_dir)
             temporary = self._marker_path + ".new"
             self.system.write(temporary, json.dumps(note).encode("utf-8"), (os.geteuid(), os.getegid()), 0o600)

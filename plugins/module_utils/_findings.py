@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Iterable, Sequence
 
-from . import _checks_hosts, _checks_pair, _checks_security, _checks_subnets, _checks_timers  # noqa: F401 (registers)
+from . import (  # noqa: F401 (they register)
+    _checks_hosts,
+    _checks_live,
+    _checks_pair,
+    _checks_security,
+    _checks_subnets,
+    _checks_timers,
+)
 from ._registry import CHECKS, ERROR, INFO, INPUT_RULES, RANK, WARNING, Check, Context, Finding, Problem, short
 
 if TYPE_CHECKING:

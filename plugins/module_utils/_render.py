@@ -171,6 +171,28 @@ def _subnet(subnet: Subnet) -> dict[str, Any]:
     return body
 
 
+def lease_view(server: Server) -> list[dict[str, Any]]:
+    """Return of a host's subnets, in Kea's form, what decides whether a lease fits."""
+    found = [
+        {
+            "id": subnet.id,
+            "subnet": str(subnet.network),
+            "pools": [{"pool": pool.body["pool"]} for pool in subnet.pools],
+            "reservations": [
+                {entry.kind: entry.identifier, "ip-address": entry.body["ip-address"]}
+                for entry in subnet.reservations
+                if entry.address is not None
+            ],
+        }
+        for subnet in server.subnets
+    ]
+    networks = server.dhcp4_extra.get("shared-networks")
+    for network in networks if isinstance(networks, list) else []:
+        subnets = network.get("subnet4") if isinstance(network, dict) else None
+        found += [subnet for subnet in subnets or [] if isinstance(subnet, dict)]
+    return found
+
+
 def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
 
