@@ -13,7 +13,7 @@ from ._render import has_agent, render_ctrl_agent, render_dhcp4
 from ._running import digest_of
 
 if TYPE_CHECKING:
-    from ._model import Pair, Server
+    from ._model import Pair, Server, Subnet
 
 _MB = 1000 * 1000
 _LEASE_ROOM = 500 * _MB
@@ -52,7 +52,7 @@ def _changes(pair: Pair) -> bool:
     """Tell whether this run restarts a DHCP server of the pair, as far as that is known before."""
     for server in pair.servers:
         certificates = server.certificates
-        if certificates is not None and certificates.action != "none" or (server.facts or {}).get("secret_changes"):
+        if certificates is not None and certificates.action != "none":
             return True
         if not _daemon(server).get("marker") or not _as_wanted(pair, server):
             return True
@@ -146,8 +146,9 @@ def same_subnets_run(context: Context) -> Iterator[Problem]:
                     f"{first.host}, {other.host}",
                     "running subnets",
                     prefix,
-                    f"{first.host} runs {_subnet_words(mine.get(prefix))}, {other.host} {_subnet_words(theirs.get(prefix))}",
-                    "The last change has reached one of the two only, or somebody made it by hand; this run makes both equal",
+                    f"{first.host} runs {_subnet_words(mine.get(prefix))},"
+                    f" {other.host} {_subnet_words(theirs.get(prefix))}",
+                    "A change has reached one of the two only; this run makes both equal",
                 )
 
 
@@ -168,18 +169,18 @@ def no_drift(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         for name, file in _DAEMON_FILES.items():
             drift = _daemon(server, name).get("drift") or {}
-            # A file that says what is wanted needs no consent: a run was cut off, or the change is in the inventory now.
+            # A file that says what is wanted needs no consent: a run was cut off, or the inventory has it now.
             if not any(drift.values()) or (drift.get("file") and _as_wanted(pair, server, name)):
                 continue
             for what, lines in drift.items():
                 if lines:
-                    where = f"{server.platform.config_dir if server.platform else '/etc/kea'}/{file}"
+                    path = f"{server.platform.config_dir if server.platform else '/etc/kea'}/{file}"
+                    where = path if what == "file" else "the configuration that the server runs"
                     yield Problem(
                         server.host,
                         "kea_accept_drift",
                         False,
-                        f"{where if what == 'file' else 'the configuration that the server runs'} was changed outside this"
-                        f" collection: {'; '.join(lines)}",
+                        f"{where} was changed outside this collection: {'; '.join(lines)}",
                         "Put into the inventory what is to stay, then take the rest back with -e kea_accept_drift=true",
                     )
 
@@ -220,21 +221,22 @@ def removed_subnets_are_empty(context: Context) -> Iterator[Problem]:
 
 @register("L02", ERROR, "Pools keep the addresses that clients have leased.", ignorable=True, facts=True)
 def pools_hold_leases(context: Context) -> Iterator[Problem]:
-    paths = _paths(context.pair)
+    subnets = _by_id(context.pair)
     for hosts, entry in _most(context, "outside"):
+        subnet = subnets.get(entry["id"])
         shown = ", ".join(entry["addresses"][:3]) + (", ..." if entry["leases"] > 3 else "")
         yield Problem(
             hosts,
-            paths.get(entry["id"], "kea_subnets") + ".pools",
-            entry["subnet"],
-            f"{entry['leases']} of {_leases(entry['of'])} in use would be outside the new pools: {shown}",
+            (subnet.path if subnet else "kea_subnets") + ".pools",
+            ", ".join(pool.text for pool in subnet.pools) if subnet else "",
+            f"{entry['leases']} of {_leases(entry['of'])} in use in {entry['subnet']} would be outside: {shown}",
             "Keep the addresses in a pool until the leases have ended; to go on all the same,"
             """ -e '{"kea_preflight_ignore": ["L02"]}'""",
         )
 
 
-def _paths(pair: Pair) -> dict[int, str]:
-    return {subnet.id: subnet.path for server in pair.servers for subnet in server.subnets}
+def _by_id(pair: Pair) -> dict[int, Subnet]:
+    return {subnet.id: subnet for server in pair.servers for subnet in server.subnets}
 
 
 @register("L03", WARNING, "A reserved address is not leased to another client.", ignorable=True, facts=True)
@@ -244,15 +246,16 @@ def reserved_addresses_are_free(context: Context) -> Iterator[Problem]:
         for entry in (_kea(server).get("leases") or {}).get("taken") or []:
             hosts, _first = seen.setdefault((entry["id"], entry["address"]), ([], entry))
             hosts.append(server.host)
-    paths = _paths(context.pair)
+    subnets = _by_id(context.pair)
     for hosts, entry in seen.values():
+        path = subnets[entry["id"]].path if entry["id"] in subnets else "kea_subnets"
         client = entry["client"] + (f" ({entry['hostname']})" if entry["hostname"] else "")
         yield Problem(
             ", ".join(hosts),
-            paths.get(entry["id"], "kea_subnets") + ".reservations",
+            path + ".reservations",
             entry["address"],
-            f"the address is reserved for {_colons(entry['reserved_for'])}, but {client} has it leased now; the reserved client"
-            " gets another one until that lease has ended or was renewed",
+            f"the address is reserved for {_colons(entry['reserved_for'])}, but {client} has leased it; the reserved"
+            " client gets another one until that lease ends or is to be renewed",
             "Nothing needs to be done if that may wait; else reserve another address",
         )
 
@@ -281,8 +284,8 @@ def network_is_free(context: Context) -> Iterator[Problem]:
             ", ".join(dict.fromkeys(hosts)),
             "DHCP server",
             entry["server"],
-            f"another DHCP server (MAC {entry['mac']}) answers on {entry['interface']}{through} and offers {entry['address']}; two"
-            " servers that do not know each other give one address to two clients",
+            f"another DHCP server (MAC {entry['mac']}) answers on {entry['interface']}{through} and offers"
+            f" {entry['address']}; servers that do not know each other give one address to two clients",
             "Switch it off, often it is the router's, and run again; to deploy beside it,"
             """ -e '{"kea_preflight_ignore": ["L04"]}'""",
         )
@@ -368,6 +371,10 @@ def _offset(server: Server) -> tuple[float, float] | None:
     return end - answered, begin - asked
 
 
+def _apart(seconds: float) -> str:
+    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
 def _at_least(low: float, high: float) -> float:
     """Return how far two clocks are apart at least, negative when the first one is behind."""
     if low > 0:
@@ -385,8 +392,8 @@ def clocks_agree(context: Context) -> Iterator[Problem]:
                 f"{first.host}, {other.host}",
                 "clock",
                 f"{abs(apart):.0f} s apart",
-                f"the clock of {first.host} is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} that of {other.host};"
-                " above 60 s Kea stops high availability",
+                f"the clock of {first.host} is {_apart(apart)} that of {other.host}; above 60 s Kea stops high"
+                " availability",
                 "Set both by NTP, for example: timedatectl set-ntp true",
                 "" if abs(apart) > _CLOCK_ERROR else WARNING,
             )
@@ -397,8 +404,7 @@ def clocks_agree(context: Context) -> Iterator[Problem]:
                 server.host,
                 "clock",
                 f"{apart:+.0f} s",
-                f"the host is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the controller; what is said of the"
-                " validity of certificates may be wrong",
+                f"the host is {_apart(apart)} the controller; what is said of the age of certificates may be wrong",
                 "Set the clock that is wrong by NTP",
                 WARNING,
             )
@@ -464,7 +470,7 @@ def apparmor_allows(context: Context) -> Iterator[Problem]:
                     "kea_dhcp4_extra",
                     path,
                     "the AppArmor profile of kea-dhcp4 does not let it write this file, so it would not start",
-                    f"Use Debian's name for it, or add the line '{path}* rwk,' to /etc/apparmor.d/local/usr.sbin.kea-dhcp4",
+                    f"Leave the name to Debian, or write {path}* rwk, into /etc/apparmor.d/local/usr.sbin.kea-dhcp4",
                 )
 
 

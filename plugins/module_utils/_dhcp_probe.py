@@ -34,15 +34,24 @@ def probe(interfaces: list[str], seconds: float) -> dict[str, Any]:
     links, problems = {}, {}
     with contextlib.ExitStack() as stack:
         for name in dict.fromkeys(interfaces):
-            try:
-                link = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP)))
-                link.bind((name, _ETH_P_IP))
-                link.setblocking(False)
-                links[name] = link
-            except OSError as exc:
-                problems[name] = exc.strerror or str(exc)
+            link = _open(name)
+            if isinstance(link, str):
+                problems[name] = link
+            else:
+                links[name] = stack.enter_context(link)
         answers = _ask(links, problems, seconds) if links else []
     return {"answers": answers, "problems": problems}
+
+
+def _open(interface: str) -> socket.socket | str:
+    """Return a socket on an interface, or why there is none."""
+    try:
+        link = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+        link.bind((interface, _ETH_P_IP))
+        link.setblocking(False)
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return link
 
 
 def _ask(links: dict[str, socket.socket], problems: dict[str, str], seconds: float) -> list[dict[str, Any]]:
@@ -59,10 +68,9 @@ def _ask(links: dict[str, socket.socket], problems: dict[str, str], seconds: flo
         if now - asked >= _REPEAT_AFTER:
             asked = now
             for name, link in links.items():
-                try:
-                    link.sendto(packet(mac, xid, int(now - start)), (name, _ETH_P_IP, 0, 0, _BROADCAST))
-                except OSError as exc:
-                    problems[name] = exc.strerror or str(exc)
+                trouble = _send(link, name, packet(mac, xid, int(now - start)))
+                if trouble:
+                    problems[name] = trouble
         wait = max(0.0, min(start + seconds, asked + _REPEAT_AFTER) - now)
         for link in select.select(list(names), [], [], wait)[0]:
             with contextlib.suppress(OSError):
@@ -71,6 +79,15 @@ def _ask(links: dict[str, socket.socket], problems: dict[str, str], seconds: flo
                 if offer:
                     offer.update(interface=names[link], mac=":".join(f"{byte:02x}" for byte in sender[4]))
                     found.setdefault((names[link], offer["server"], offer["mac"]), offer)
+
+
+def _send(link: socket.socket, interface: str, data: bytes) -> str:
+    """Send to everybody; returns why that could not be done, empty when it could."""
+    try:
+        link.sendto(data, (interface, _ETH_P_IP, 0, 0, _BROADCAST))
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return ""
 
 
 def packet(mac: bytes, xid: int, secs: int) -> bytes:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the preflight wants to know of a host beyond Kea's packages: its server, leases, partner, disks, clock, services.
+"""What the preflight wants to know of a host beyond Kea's packages: its leases, partner, disks, services, AppArmor.
 
 Private to this collection. Nothing here fails: what cannot be known is None or empty.
 """

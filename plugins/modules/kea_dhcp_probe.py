@@ -13,8 +13,8 @@ short_description: Ask the networks of a host who serves DHCP there
 version_added: 0.1.0
 description:
   - Sends a DHCPDISCOVER on each interface, all at once, and returns who answers with an offer.
-  - Takes no lease, as it sends no DHCPREQUEST, and changes no address of the host. A server may hold the offered address back
-    for some seconds.
+  - Takes no lease, as it sends no DHCPREQUEST, and changes no address of the host. A server may keep the address that
+    it offers for some seconds.
   - The client it asks for is an invented one with a locally administered MAC address. The frame itself comes from the
     interface's own MAC address, so that switches and hypervisors let it pass.
   - Needs no Kea. A server on the host itself does not hear it.

@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   running:
     description:
-      - Whether to ask the running DHCPv4 server, too, for its configuration, and its partner over the URL that the two use.
+      - Whether to ask the running DHCPv4 server for its configuration, too, and its partner over the URL the two use.
       - A partner that says nothing takes three seconds.
     type: bool
     default: false
@@ -29,7 +29,7 @@ options:
     description:
       - The subnets that the server is to have, as in C(subnet4) of Kea's configuration; C(id), C(subnet), C(pools) and
         C(reservations) of each are looked at.
-      - With O(running), and where they differ from those it has, the leases that this would touch are counted on the host.
+      - With O(running), and where they differ from those it has, the leases that this would touch are counted.
     type: list
     elements: dict
     default: []
@@ -146,8 +146,8 @@ daemons:
       type: str
     drift:
       description:
-        - What somebody else has changed since M(keaops.kea.kea_config) applied the configuration, as lines. C(file) is about
-          the configuration file, C(running) about what the daemon runs, known for V(dhcp4) with O(running).
+        - What somebody else has changed since M(keaops.kea.kea_config) applied the configuration, as lines. C(file) is
+          about the configuration file, C(running) about what the daemon runs, known for V(dhcp4) with O(running).
         - Values of secrets are hidden.
       type: dict
     subnets:
@@ -170,14 +170,14 @@ leases:
       elements: dict
     outside:
       description:
-        - Leases that would be in no pool of their subnet any more, with C(id), C(subnet), C(leases), C(of), the number of
-          leases in that subnet, and C(addresses), the first 20 of them.
+        - Leases that would be in no pool of their subnet any more, with C(id), C(subnet), C(leases), C(of), the number
+          of leases in that subnet, and C(addresses), the first 20 of them.
       type: list
       elements: dict
     taken:
       description:
-        - Reserved addresses that another client has now, with C(id), C(address), C(reserved_for), C(client), C(hostname) and
-          C(until), when its lease ends. The first 20.
+        - Reserved addresses that another client has now, with C(id), C(address), C(reserved_for), C(client),
+          C(hostname) and C(until), when its lease ends. The first 20.
       type: list
       elements: dict
     taken_count:

@@ -406,7 +406,7 @@ def examine(
 def wanted_subnets(
     hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
 ) -> list[dict[str, Any]]:
-    """Return the subnets that a host is to serve, for its leases to be held against; what is wrong is told elsewhere."""
+    """Return the subnets that a host is to serve, for its leases to be held against; mistakes are told elsewhere."""
     members, _unread = collect(hostvars, groups, host, offline=True)
     pair, _known = build_pair(*next(iter(members.items()), (host, [])))
     return next((lease_view(server) for server in pair.servers if server.host == host), [])

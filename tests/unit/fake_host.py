@@ -58,6 +58,9 @@ class Host(_apply.System):
         self.refusal = "refused"
         self.locked = self.unlockable = ""
         self.journal = []
+        self.tampered = {}
+        self.leases = []
+        self.pages = 0
         self.systemd = True
         self.users = True
 
@@ -85,6 +88,7 @@ class Host(_apply.System):
     def start(self):
         """Have the daemon run with what lies there."""
         self.running = self.live() if self.condition else None
+        self.tampered = {}
         self.loaded = self.certificate_fate(self.running)
         self.since = self.clock
         self.doomed = self.broken
@@ -241,10 +245,14 @@ class Host(_apply.System):
         data = self.read(os.path.join(self.unit_dir, "kea-dhcp4-server.service.d", "keaops.conf"))
         return None if data is None else data.decode("utf-8")
 
-    def api(self, path, command, timeout=5):
+    def api(self, path, command, timeout=5, arguments=None):
         active, _sub, pid, _restarts = self.unit()
         if active != "active" or self.fate() == "silent":
             raise KeaApiError("refused", "unix:" + path, "refused", "nobody listens on it")
+        if command == "config-get":
+            return Reply(0, "", {"Dhcp4": {"t1-percent": 0.5, **self.running["Dhcp4"], **self.tampered}})
+        if command == "lease4-get-page":
+            return self.page(**arguments)
         status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
         if _apply.uses_ha(self.running, "Dhcp4") and self.fate() != "zombie":
             state = "waiting" if self.fate() in ("waiting", "dies-late") else "hot-standby"
@@ -252,6 +260,13 @@ class Host(_apply.System):
             remote = {"role": "standby", "last-state": "unavailable", "age": 7}
             status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
         return Reply(0, "", status)
+
+    def page(self, limit, **after):
+        """Some of the leases, in order."""
+        known = sorted(self.leases, key=lambda lease: [int(part) for part in lease["ip-address"].split(".")])
+        start = [lease["ip-address"] for lease in known].index(after["from"]) + 1 if after["from"] != "start" else 0
+        self.pages += 1
+        return Reply(0 if known[start:] else 3, "", {"leases": known[start : start + limit]})
 
     def listener(self, listener, timeout=3):
         self.asked = listener

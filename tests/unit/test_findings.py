@@ -42,7 +42,7 @@ def test_registry_is_sound():
     assert wanted <= known
     assert not known & set(_findings.INPUT_RULES)
     for check in _findings.CHECKS:
-        assert re.match(r"^[PV]\d\d$", check.id)
+        assert re.match(r"^[LPV]\d\d$", check.id)
         assert check.severity in ("error", "warning", "info")
         assert check.what.endswith(".")
 
