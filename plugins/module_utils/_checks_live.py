@@ -63,26 +63,32 @@ def _changes(pair: Pair) -> bool:
 # the pair
 
 
-_PASSES = "it passes by itself within some heartbeats"
 _STATES = {
     "partner-down": (
-        "it serves alone, because its partner is gone",
-        "Bring the partner back first: run site.yml without this change, and look at playbooks/status.yml",
+        "it does not hear its partner, though that runs",
+        "If that does not pass within some heartbeats, mend what is between the two; playbooks/status.yml tells more",
     ),
     "terminated": (
         "Kea has given up high availability, because the clocks differ or leases were refused",
         "Make clocks and configurations equal, stop both servers and run site.yml",
     ),
     "in-maintenance": (
-        "somebody has begun a maintenance and not ended it",
-        "Send ha-maintenance-cancel to its partner, and look at playbooks/status.yml",
+        "a maintenance was begun and not ended",
+        "Stop kea-dhcp4-server here, wait until playbooks/status.yml shows its partner in partner-down, and start it",
     ),
     "partner-in-maintenance": (
-        "somebody has begun a maintenance and not ended it",
-        "Send it ha-maintenance-cancel, and look at playbooks/status.yml",
+        "a maintenance of its partner was begun and not ended",
+        "End that first; playbooks/status.yml shows both servers",
     ),
 }
-_OTHER_STATE = (_PASSES, "Wait until playbooks/status.yml shows both servers in order, then run again")
+_ALONE = (
+    "its partner is gone",
+    "This run starts the partner, and changes this server when both are well again",
+)
+_OTHER_STATE = (
+    "it passes by itself within some heartbeats",
+    "Wait until playbooks/status.yml shows both servers in order, then run again",
+)
 
 
 @register("P39", ERROR, "A pair that serves is healthy before one of its servers is changed.", facts=True)
@@ -103,15 +109,17 @@ def pair_fit_to_start(context: Context) -> Iterator[Problem]:
                     WARNING,
                 )
         elif gate and daemon["ha"].get("state") not in gate:
-            state = daemon["ha"].get("state")
-            why, fix = _STATES.get(state, _OTHER_STATE)
+            state, partner = daemon["ha"].get("state"), pair.partner_of(server)
+            # A partner that does not serve is changed first, and what is gone with it comes back; but for one state.
+            alone = state != "terminated" and (partner is None or not _at_work(partner))
+            why, fix = _ALONE if alone else _STATES.get(state, _OTHER_STATE)
             yield Problem(
                 server.host,
                 "HA state",
                 state,
                 f"a server is changed only in the state {' or '.join(gate)}: {why}",
                 fix,
-                "" if _changes(pair) else WARNING,
+                WARNING if alone or not _changes(pair) else "",
             )
 
 

@@ -32,7 +32,7 @@ options:
     description:
       - Seconds to wait for answers. Some servers first try for up to three seconds whether the address is in use.
     type: float
-    default: 3.5
+    default: 4
 notes:
   - Needs root.
   - Runs in check mode, too, as nothing is changed.
@@ -94,7 +94,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "interfaces": {"type": "list", "elements": "str", "required": True},
-            "timeout": {"type": "float", "default": 3.5},
+            "timeout": {"type": "float", "default": 4},
         },
         supports_check_mode=True,
     )

@@ -96,11 +96,11 @@ def test_a_host_of_which_little_is_known_has_no_findings():
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("partner-down", "serves alone"),
+        ("partner-down", "does not hear its partner"),
         ("terminated", "stop both servers"),
         ("waiting", "passes by itself"),
-        ("in-maintenance", "ha-maintenance-cancel"),
-        ("partner-in-maintenance", "ha-maintenance-cancel"),
+        ("in-maintenance", "wait until playbooks/status.yml shows its partner in partner-down"),
+        ("partner-in-maintenance", "maintenance of its partner"),
     ],
 )
 def test_pair_not_fit_to_start(state, words):
@@ -111,6 +111,15 @@ def test_pair_not_fit_to_start(state, words):
     # A run that changes nothing harms nobody.
     assert only(look(change2=sick)).severity == "warning"
     assert look(change2=sick, group={**CHANGE["group"], "kea_accept_outage": True}) == []
+
+
+def test_a_server_whose_partner_is_gone_is_changed_after_it():
+    gone = dhcp4(active=False, ha=None, subnets=None)
+    found = only(look(dhcp4(ha={"ha": True, "state": "partner-down", "scopes": ["server1"]}), gone, **CHANGE))
+    assert (found.id, found.severity, found.host, found.value) == ("P39", "warning", "dhcp1", "partner-down")
+    assert "This run starts the partner" in found.text()
+    found = only(look(dhcp4(ha={"ha": True, "state": "terminated", "scopes": ["server1"]}), gone, **CHANGE))
+    assert found.severity == "error"
 
 
 def test_a_server_without_its_hooks():
