@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -20,6 +21,7 @@ _LEASE_ROOM = 500 * _MB
 _LOG_ROOM = 100 * _MB
 _DHCP = 67
 _CLOCK_WARNING, _CLOCK_ERROR = 5, 30
+_NEVER = 0xFFFFFFFF
 _RENDER = {"dhcp4": render_dhcp4, "ctrl_agent": render_ctrl_agent}
 
 
@@ -262,10 +264,25 @@ def reserved_addresses_are_free(context: Context) -> Iterator[Problem]:
             ", ".join(hosts),
             path + ".reservations",
             entry["address"],
-            f"the address is reserved for {_colons(entry['reserved_for'])}, but {client} has leased it; the reserved"
-            " client gets another one until that lease ends or is to be renewed",
+            f"the address is reserved for {_colons(entry['reserved_for'])}, but {client} has leased it"
+            f" {_until(entry['until'])}; the reserved client gets another one as long as that lasts",
             "Nothing needs to be done if that may wait; else reserve another address",
         )
+    for server in context.with_facts():
+        found = _kea(server).get("leases") or {}
+        more = found.get("taken_count", 0) - len(found.get("taken") or [])
+        if more > 0:
+            fix = "Look at all of them: kea_command with command: lease4-get-all"
+            yield Problem(
+                server.host, "kea_subnets", f"{more} more", "so many other reserved addresses are leased", fix
+            )
+
+
+def _until(end: float) -> str:
+    """Return when a lease ends; those without an end have one in the far future."""
+    if end >= _NEVER:
+        return "for ever"
+    return f"until {datetime.datetime.fromtimestamp(end, datetime.timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 def _colons(identifier: str) -> str:

@@ -165,7 +165,10 @@ options:
 notes:
   - Needs root and systemd.
   - "Files beside O(path): C(.keaops-previous), the last configuration before this one. Below C(/var/lib/keaops): a
-    marker for each daemon, with the fingerprint of the configuration that was proven to serve."
+    marker for each daemon, with the fingerprint of the configuration that was proven to serve, and a record of it and
+    of what the daemon said that it runs, without secrets."
+  - A DHCPv4 server that runs another configuration than the one applied, as somebody has changed it by its API, is
+    restarted.
 seealso:
   - module: keaops.kea.kea_host_info
   - module: keaops.kea.kea_peer

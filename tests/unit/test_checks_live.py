@@ -228,11 +228,16 @@ def test_pool_shrinks_below_leases():
 
 def test_reserved_address_is_leased_to_another():
     taken = {"id": 1, "address": "192.168.1.10", "reserved_for": "1a1b1c1d1e1f", "client": "02:00:00:00:00:07"}
-    known = leases(taken=[dict(taken, hostname="tv", until=0)])
+    known = leases(taken=[dict(taken, hostname="tv", until=1795607042)], taken_count=1)
     found = only(look(known, known))
     assert (found.id, found.severity, found.host) == ("L03", "warning", "dhcp1, dhcp2")
     assert (found.variable, found.value) == ("kea_subnets[0].reservations", "192.168.1.10")
-    assert "reserved for 1a:1b:1c:1d:1e:1f, but 02:00:00:00:00:07 (tv) has leased it" in found.text()
+    assert "reserved for 1a:1b:1c:1d:1e:1f, but 02:00:00:00:00:07 (tv) has leased it until 2026-11-25 11:44 UTC" in (
+        found.text()
+    )
+    found = look(leases(taken=[dict(taken, hostname="", until=1e11)], taken_count=4))
+    assert "has leased it for ever" in found[0].text()
+    assert (found[1].host, found[1].value) == ("dhcp1", "3 more")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
