@@ -469,7 +469,7 @@ def disks_have_room(context: Context) -> Iterator[Problem]:
                     f"Free {-(-wanted // _MB)} MB there, or make it larger",
                     severity,
                 )
-            if disk["inodes"] and disk["inodes_free"] * 20 < disk["inodes"]:
+            if disk["inodes_free"] * 20 < disk["inodes"]:
                 yield Problem(
                     server.host,
                     disk["path"],

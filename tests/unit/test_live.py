@@ -39,6 +39,18 @@ def test_the_partner_is_asked_as_the_server_itself_asks_it(serve_http, tmp_path)
     assert headers["Authorization"] == "Basic a2VhLWFwaTpvZi10aGUtYXBp"
 
 
+@pytest.mark.parametrize("name", ["server", "wrong-name"])
+def test_the_partner_is_asked_over_tls(serve_http, pki, name):
+    """Kea itself checks no names."""
+    server = serve_http(ANSWER, pki.context(name, client_certs=True))
+    known = peers(server.url)
+    block = known["hooks-libraries"][0]["parameters"]["high-availability"][0]
+    block.update({"trust-anchor": pki("ca.pem"), "cert-file": pki("client.pem"), "key-file": pki("client.key")})
+    assert _live.partner(known) == {"url": server.url, "problem": None}
+    block.update({"cert-file": pki("other-client.pem"), "key-file": pki("other-client.key")})
+    assert "the server refuses client_cert" in _live.partner(known)["problem"]
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -92,7 +104,8 @@ def test_leases_are_not_read_when_nothing_could_touch_them(host):
 def test_a_server_that_does_not_tell_its_leases(host, monkeypatch):
     host.converge(config())
     monkeypatch.setattr(host, "api", lambda *args: Reply(2, "'lease4-get-page' command not supported.", None))
-    assert _live.impact(host, "/run/kea/x", {"subnet4": [SUBNET]}, [dict(SUBNET, id=2)], 1000) is None
+    gone = [dict(SUBNET, id=2, subnet="10.1.0.0/16")]
+    assert _live.impact(host, "/run/kea/x", {"subnet4": [SUBNET]}, gone, 1000) is None
 
 
 def test_disks(tmp_path, monkeypatch):
