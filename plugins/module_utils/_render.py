@@ -193,6 +193,23 @@ def _log_size(pair: Pair, size: int) -> int:
     return size * min(max(often, 1), _MOST_LOG)
 
 
+def lease_view(server: Server) -> list[dict[str, Any]]:
+    """Return of a host's subnets, in Kea's form, what decides whether a lease fits."""
+    found = [
+        {
+            "id": subnet.id,
+            "subnet": str(subnet.network),
+            "pools": [{"pool": pool.body["pool"]} for pool in subnet.pools],
+            "reservations": [
+                {entry.kind: entry.identifier, "ip-address": entry.body["ip-address"]}
+                for entry in subnet.reservations
+                if entry.address is not None
+            ],
+        }
+        for subnet in server.every_subnet
+    ]
+
+
 def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
 

@@ -587,6 +587,21 @@ VARIABLES: tuple[Variable, ...] = (
         "dhcp1",
     ),
     Variable(
+        "kea_accept_drift",
+        "bool",
+        False,
+        "Take back what somebody has changed on a host since the last run, in the configuration file or in the running"
+        " server.",
+        False,
+    ),
+    Variable(
+        "kea_allow_subnet_removal",
+        "bool",
+        False,
+        "Remove a subnet although clients have leases in it.",
+        False,
+    ),
+    Variable(
         "kea_expect",
         "list",
         [],
