@@ -375,7 +375,7 @@ class _Reader:
         if not value.strip():
             self.wrong("V04", variable.name, shown, "the value is empty", example)
         elif not variable.choices and not variable.secret and oddity(value):
-            self.wrong("V31", variable.name, shown, "the value is not what it looks like", f"Write '{tidy(value)}'")
+            self.wrong("V31", variable.name, shown, "the value is not what it looks like", _tidied(value))
         elif variable.choices and value not in variable.choices:
             near = get_close_matches(value, variable.choices, n=1)
             self.wrong(
@@ -655,7 +655,12 @@ def _check_texts(reader: _Reader, path: str, value: Any) -> None:
     elif oddity(value) and _SECRET_NAME.search(path):
         reader.wrong("V31", path, None, "the value holds a character that nobody sees", "Type it again")
     elif oddity(value):
-        reader.wrong("V31", path, value, "the value is not what it looks like", f"Write '{tidy(value)}'")
+        reader.wrong("V31", path, value, "the value is not what it looks like", _tidied(value))
+
+
+def _tidied(value: str) -> str:
+    """Return how to write a text; not a long one: it may be the content of a file, such as a key."""
+    return f"Write '{tidy(value)}'" if short(value) == value else "Type it again"
 
 
 _SECRETS = {

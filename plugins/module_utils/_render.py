@@ -195,7 +195,7 @@ def _log_size(pair: Pair, size: int) -> int:
 
 def lease_view(server: Server) -> list[dict[str, Any]]:
     """Return of a host's subnets, in Kea's form, what decides whether a lease fits."""
-    found = [
+    return [
         {
             "id": subnet.id,
             "subnet": str(subnet.network),

@@ -102,7 +102,8 @@ class _Rule(NamedTuple):
 def _rules(checked: Checked) -> list[_Rule]:
     rules = {id_: _Rule(id_, _findings.ERROR, what, False, False) for id_, what in _findings.INPUT_RULES.items()}
     for check in sorted(_findings.CHECKS, key=lambda check: check.id):
-        rule = _Rule(check.id, check.severity, check.what, check.facts, check.ignorable)
+        offline = {_findings.INVENTORY, _findings.CONTROLLER, _findings.PAIRS} & set(check.looks_at)
+        rule = _Rule(check.id, check.severity, check.what, not offline, check.ignorable)
         known = rules.get(check.id)
         if known:
             rule = _Rule(
