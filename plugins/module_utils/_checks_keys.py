@@ -335,14 +335,7 @@ _FOUND_BY_DEFAULT = ("hw-address", "duid", "circuit-id", "client-id")
 def reservations_found(context: Context) -> Iterator[Problem]:
     for label, server in context.subnet_owners():
         extra = server.dhcp4_extra
-        listed = extra.get("host-reservation-identifiers")
-        kinds = listed if isinstance(listed, list) else _FOUND_BY_DEFAULT
-        hidden: dict[str, str] = {}
-        for path, entries in server.every_reservation():
-            for entry in entries:
-                if entry.kind not in kinds:
-                    hidden.setdefault(entry.kind, path + entry.path)
-        for kind, path in hidden.items():
+        for kind, path in _kinds_not_looked_for(server).items():
             fix = f"Add {kind} to {_EXTRA}.host-reservation-identifiers"
             message = f"Kea does not look for reservations by {kind}, so this one has no effect"
             yield Problem(label, key_path(path, kind), None, message, fix)
@@ -352,6 +345,18 @@ def reservations_found(context: Context) -> Iterator[Problem]:
         if extra.get("reservations-in-subnet") is False and any(s.reservations for s in server.every_subnet):
             message = "the reservations in kea_subnets have no effect with it"
             yield Problem(label, f"{_EXTRA}.reservations-in-subnet", False, message, "Remove it")
+
+
+def _kinds_not_looked_for(server: Server) -> dict[str, str]:
+    """Return kinds of identifiers that are used in vain, with the first reservation of each."""
+    listed = server.dhcp4_extra.get("host-reservation-identifiers")
+    kinds = listed if isinstance(listed, list) else _FOUND_BY_DEFAULT
+    hidden: dict[str, str] = {}
+    for path, entries in server.every_reservation():
+        for entry in entries:
+            if entry.kind not in kinds:
+                hidden.setdefault(entry.kind, path + entry.path)
+    return hidden
 
 
 @register(

@@ -15,7 +15,7 @@ from ._render import OWN_HOOKS, api_of, ha_peers
 from ._variables import default_of
 
 if TYPE_CHECKING:
-    from ._model import Server
+    from ._model import Pair, Server
 
 
 @register(
@@ -261,15 +261,7 @@ def ports_free(context: Context) -> Iterator[Problem]:
                 f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
             )
     for server in pair.servers:
-        for entry in ports(pair, server):
-            if entry["port"] < _UNPRIVILEGED and entry["daemon"] == "ctrl_agent":
-                message = "the Control Agent is not root, and the kernel keeps ports below 1024 for root"
-                fix = "Set another one, for example 8000"
-                yield Problem(server.host, _port_variable(entry), entry["port"], message, fix, WARNING)
-            if entry["port"] == server.ssh_port:
-                message = f"Ansible reaches {server.host} by SSH at this port, so it is probably in use there"
-                fix = "Set another one, for example 8010"
-                yield Problem(server.host, _port_variable(entry), entry["port"], message, fix, WARNING)
+        yield from _ports_misplaced(pair, server)
     for server in context.with_facts():
         for entry in ports(pair, server):
             variable = _port_variable(entry)
@@ -285,6 +277,17 @@ def ports_free(context: Context) -> Iterator[Problem]:
 
 
 _UNPRIVILEGED = 1024
+
+
+def _ports_misplaced(pair: Pair, server: Server) -> Iterator[Problem]:
+    for entry in ports(pair, server):
+        variable, number = _port_variable(entry), entry["port"]
+        if number < _UNPRIVILEGED and entry["daemon"] == "ctrl_agent":
+            message = "the Control Agent is not root, and the kernel keeps ports below 1024 for root"
+            yield Problem(server.host, variable, number, message, "Set another one, for example 8000", WARNING)
+        if number == server.ssh_port:
+            message = f"Ansible reaches {server.host} by SSH at this port, so it is probably in use there"
+            yield Problem(server.host, variable, number, message, "Set another one, for example 8010", WARNING)
 
 
 def _port_variable(entry: dict[str, Any]) -> str:

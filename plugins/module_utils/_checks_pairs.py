@@ -43,31 +43,30 @@ def names_are_machines(pairs: Sequence[Pair]) -> Iterator[Problem]:
             yield Problem(f"{first.host}, {second.host}", "ansible_host", first.reached_at[0], message, fix)
 
 
-@register(
-    "C03",
-    ERROR,
-    "Servers of pairs in one segment have different addresses.",
-    looks_at=(PAIRS,),
-)
+@register("C03", ERROR, "Servers of pairs in one segment have different addresses.", looks_at=(PAIRS,))
 def addresses_apart(pairs: Sequence[Pair]) -> Iterator[Problem]:
     by_address: dict[str, list[tuple[Pair, Server]]] = {}
     for pair, server in _servers(pairs):
         if server.address is not None:
             by_address.setdefault(server.address, []).append((pair, server))
     for address, found in by_address.items():
-        if len({pair.name for pair, _server in found}) == 1:
-            continue
-        for (first, one), (second, other) in doubles(found, lambda item: item[0].settings[_SEGMENT]):
-            if first is not second:
-                message = f"both have this address, and their pairs are in the segment {first.settings[_SEGMENT]}"
-                fix = f"Give each its own, or the pairs {first.name} and {second.name} different values of {_SEGMENT}"
-                yield Problem(f"{one.host}, {other.host}", "kea_ha_address", address, message, fix)
-        unsaid = [(pair, server) for pair, server in found if pair.settings[_SEGMENT] is None]
-        if len({pair.name for pair, _server in unsaid}) > 1:
-            message = f"{len(unsaid)} servers of different pairs have this address; right only if they never meet"
-            fix = f"Say with {_SEGMENT} in which network each pair is, and this is checked"
-            hosts = ", ".join(server.host for _pair, server in unsaid[:_SHOWN])
-            yield Problem(hosts, "kea_ha_address", address, message, fix, INFO)
+        # A pair's own two servers are P06's.
+        if len({pair.name for pair, _server in found}) > 1:
+            yield from _meetings(address, found)
+
+
+def _meetings(address: str, found: list[tuple[Pair, Server]]) -> Iterator[Problem]:
+    for (first, one), (second, other) in doubles(found, lambda item: item[0].settings[_SEGMENT]):
+        if first is not second:
+            message = f"both have this address, and their pairs are in the segment {first.settings[_SEGMENT]}"
+            fix = f"Give each its own, or the pairs {first.name} and {second.name} different values of {_SEGMENT}"
+            yield Problem(f"{one.host}, {other.host}", "kea_ha_address", address, message, fix)
+    unsaid = [(pair, server) for pair, server in found if pair.settings[_SEGMENT] is None]
+    if len({pair.name for pair, _server in unsaid}) > 1:
+        message = f"{len(unsaid)} servers of different pairs have this address; right only if they never meet"
+        fix = f"Say with {_SEGMENT} in which network each pair is, and this is checked"
+        hosts = ", ".join(server.host for _pair, server in unsaid[:_SHOWN])
+        yield Problem(hosts, "kea_ha_address", address, message, fix, INFO)
 
 
 _SHOWN = 4
