@@ -28,8 +28,8 @@ options:
     default: false
   scope:
     description:
-      - V(all) checks all pairs that have a host in the play, and is meant for a task with C(run_once). It compares the
-        pairs with each other, and reads the files of the inventory as they were written.
+      - V(all) checks all pairs that have a host in the play, and is meant for a task with C(run_once). It compares
+        the pairs with each other, and reads the files of the inventory as they were written.
       - V(pair) checks the pair of the current host. One host of the pair reports everything, the other refers to it.
     type: str
     choices: [all, pair]
