@@ -379,7 +379,9 @@ def keep_lan(path: Path) -> int:
         "ip link set port-client master lan0 up",
         f"ip link set {lab.CLIENT_INTERFACE} up",
     ]
-    programs = {name: (HERE / source).read_bytes() for source, name in lab.CLIENT_PROGRAMS.items()}
+    # By both names: one imports another.
+    names = [(source, name) for source, program in lab.CLIENT_PROGRAMS.items() for name in (source, program)]
+    programs = {name: (HERE / source).read_bytes() for source, name in names}
     run(["sh", "-ec", "\n".join(lines)])
     for name, content in programs.items():
         (Path(CLIENT_PATH) / name).write_bytes(content)
