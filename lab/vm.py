@@ -240,13 +240,13 @@ def ensure_image(board: Board, suite: str) -> Image:
 
 
 def build_image(board: Board, suite: str, place: Path) -> None:
-    say(f"{suite}, {board.arch}: building the image; some minutes")
     started = time.monotonic()
     need({"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "depmod": "kmod"}, "building the image")
     need({"mke2fs": "e2fsprogs"}, "building the image")
     foreign = run(["dpkg", "--print-architecture"]).stdout.strip() != board.arch
     if foreign:
         need({"arch-test": "arch-test", "qemu-aarch64-static": "qemu-user-static"}, "building an image for arm64")
+    say(f"{suite}, {board.arch}: building the image; {'half an hour' if foreign else 'some minutes'}")
     place.parent.mkdir(exist_ok=True)
     hook = (lab.COMMON_HOOK + lab.HOST_HOOK + IMAGE_HOOK).replace("KERNEL", board.kernel)
     part = f"part-{suite}-{board.arch}-"
@@ -263,7 +263,8 @@ def build_image(board: Board, suite: str, place: Path) -> None:
                 *(f"--include={','.join(sorted(PACKAGES))}", f"--customize-hook={hook}"),
                 *(suite, str(work / "root.tar"), *lab.image_sources(suite)),
             ],
-            timeout=2400,
+            # Programs of another processor run ten times slower.
+            timeout=7200 if foreign else 1800,
         )
         # Owners and modes are right in the file system, whoever makes it.
         script = (
@@ -296,9 +297,11 @@ def to_the_end(command: list[str], timeout: float) -> None:
     )
     try:
         output, _ = child.communicate(timeout=timeout)
-    except BaseException:
-        lab.end_group(child)
-        raise
+    except subprocess.TimeoutExpired as exc:
+        raise LabError(f"no end after {timeout:.0f} s: {shlex.join(command)[:300]}") from exc
+    finally:
+        if child.poll() is None:
+            lab.end_group(child)
     if child.returncode:
         raise LabError(f"failed with {child.returncode}: {shlex.join(command)[:300]}\n{output.strip()[-1500:]}")
 
