@@ -348,9 +348,9 @@ def accelerator(board: Board) -> str:
         sector.write(PROBE)
         sector.flush()
         command = [board.qemu, "-machine", "pc,accel=kvm", "-nodefaults", "-display", "none", "-m", "32"]
-        command += ["-drive", f"file={sector.name},format=raw", "-device", "isa-debug-exit"]
+        command += ["-drive", f"file={sector.name},format=raw", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         with contextlib.suppress(LabError):
-            if run(command, check=False, timeout=15).returncode == 0x21:
+            if run(command, check=False, timeout=5).returncode == 0x21:
                 return "kvm"
     say("/dev/kvm is there, but no guest runs on it: the machines will be emulated")
     return "tcg"
