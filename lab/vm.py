@@ -791,6 +791,10 @@ class VmLab(lab.Lab):
         path = f"{CLIENT_PATH}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
         return ["nsenter", "--target", str(self.process("lan")), *spaces, "env", f"PATH={path}"]
 
+    def ssh(self, host: str) -> list[str]:
+        # Where the processor is emulated and the machine is busy, the answer takes its time.
+        return [word.replace("ConnectTimeout=5", "ConnectTimeout=30") for word in super().ssh(host)]
+
     def command(self, host: str, words: list[str]) -> list[str]:
         """What runs a command on a machine or the client, as root."""
         machine = self.machine(host)

@@ -72,6 +72,7 @@ class Host:
             ssh_identity_file=variables["ansible_ssh_private_key_file"],
             ssh_extra_args=known_hosts,
             controlpersist=300,
+            timeout=60,
             sudo=True,
         )
 

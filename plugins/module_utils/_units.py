@@ -66,6 +66,10 @@ _CHANGES_PROFILE = """\
 # Not NoNewPrivileges: AppArmor has another profile for kea-lfc, the clean-up of leases.
 """
 _FILTERS_KEEP_PRIVILEGES = 257
+# Without it systemd cannot drop its own rights after it has set the filters, and sets NoNewPrivileges all the same.
+_KEEPS_PRIVILEGES = """\
+SystemCallFilter=capset
+"""
 
 # A clock without a battery wakes up where it fell asleep. If one of the two is set right while the servers talk, their
 # clocks differ for a moment, and beyond 60 s Kea ends high availability until both are restarted.
@@ -137,6 +141,8 @@ def settings(
     changes_profile = apparmor and daemon == "dhcp4"
     text += _LOCKED + _OWN_CAPABILITIES[daemon]
     text += _CHANGES_PROFILE if changes_profile else _NO_NEW_PRIVILEGES
-    if not changes_profile or (systemd or 0) >= _FILTERS_KEEP_PRIVILEGES:
-        text += _FILTERED + _OWN_FILTERS[daemon]
+    if not changes_profile:
+        return text + _FILTERED + _OWN_FILTERS[daemon]
+    if (systemd or 0) >= _FILTERS_KEEP_PRIVILEGES:
+        text += _FILTERED + _OWN_FILTERS[daemon] + _KEEPS_PRIVILEGES
     return text
