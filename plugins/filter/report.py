@@ -99,7 +99,7 @@ def _member(hostvars: Any, host: str, in_play: Any) -> _settle.Member:
     host_vars = hostvars[host]
     results = [
         _inventory.registered(host_vars, name) or {}
-        for name in ("__kea_agent_result", "__kea_agent_stopped", "__kea_dhcp4_result")
+        for name in ("__kea_agent_result", "__kea_agent_stopped", "__kea_away_result", "__kea_dhcp4_result")
     ]
     asked = _inventory.registered(host_vars, "__kea_lost_partner") or {}
     return _settle.Member(
@@ -107,6 +107,7 @@ def _member(hostvars: Any, host: str, in_play: Any) -> _settle.Member:
         trouble=_sentences(host_vars.get("__kea_trouble")),
         lost=host not in in_play,
         open=any(result.get("run_open") for result in results),
+        changed=(_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("action") in ("start", "restart"),
         put_back=bool(host_vars.get("__kea_put_back")),
         why_not=_sentences(host_vars.get("__kea_not_put_back")),
         partner_equal=bool(asked.get("compared") and not asked.get("difference_count")) if asked else None,
@@ -120,7 +121,8 @@ def _sentences(value: Any) -> str:
 def _pair_of(hostvars: Any, host: Any, in_play: Any) -> tuple:
     plan = _inventory.registered(hostvars[host], "__kea_plan") or {}
     partner = plan["partner"]["host"]
-    return *(_member(hostvars, str(one), in_play) for one in (host, partner)), plan["rollback"]
+    members = (_member(hostvars, str(one), in_play) for one in (host, partner))
+    return *members, plan["rollback"], plan["breaking"]
 
 
 def unsettled(hostvars: Any, host: Any, in_play: Any) -> dict:

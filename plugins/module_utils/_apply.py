@@ -42,6 +42,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._api import (
 from ansible_collections.keaops.kea.plugins.module_utils._handover import (
     ALONE,
     DRAINED,
+    NUDGE_SECONDS,
     Door,
     Partnership,
     doors_of,
@@ -905,6 +906,7 @@ class Wanted(NamedTuple):
     start_timeout: float
     gate_ha_states: list[str]
     hand_over: bool
+    take_over: bool
     watch_files: list[str]
     links: dict[str, str]
     run: Run | None
@@ -1019,6 +1021,34 @@ class Transaction:
         self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"])
         self.digest, self.text = old["digest"], data
 
+    def away(self, check_mode: bool = False) -> dict[str, Any]:
+        """Leave the clients to the partner and stop; what is on the disk, and the start at boot, is left as it is."""
+        if check_mode:
+            return self._away(True)
+        with self._locked():
+            return self._away(False)
+
+    def _away(self, check_mode: bool) -> dict[str, Any]:
+        with self._timed("inspect"):
+            before = self._inspect()
+        if not before.unit.running:
+            return self._result("none", [], [], None)
+        before = self._gate(before, check_mode)
+        if not check_mode:
+            # It comes back with another configuration, or with the one that lies there.
+            proven = before.digest if before.marker.get("digest") == before.digest else None
+            self._note_begin({"digest": proven, "links": {}, "settings": None}, {"digest": None})
+            try:
+                self._hand_over(before, whatever_lies_there=True)
+            except NotHandedOver as exc:
+                exc.message += f". {self._come_back(before)}"
+                self._note(lambda journal, daemon: journal.undone(daemon))
+                raise
+            if self._left is None:
+                self.unit.stop()
+            self._note(lambda journal, daemon: journal.proven(daemon))
+        return self._result("stop", ["its partner serves alone while the two change"], [], None)
+
     def stop(self, check_mode: bool = False) -> dict[str, Any]:
         """Have the daemon neither run nor start with the host."""
         state = self.unit.state()
@@ -1026,10 +1056,10 @@ class Transaction:
         disable = state.load == "loaded" and state.boot in ("enabled", "enabled-runtime")
         action = "stop" if wanted_stop else ("disable" if disable else "none")
         if action != "none" and not check_mode:
-            with self._locked() as journal, self._timed("restart"):
+            with self._locked(), self._timed("restart"):
                 found = parsed(self.system.read(self.wanted.path))
                 old = {"digest": None if found is None else digest_of(found), "links": {}, "settings": None}
-                self._noting(lambda: journal.begin(self.wanted.daemon.name, old, {"digest": None}))
+                self._note_begin(old, {"digest": None})
                 if disable:
                     self.unit.set_boot(False)
                 if wanted_stop:
@@ -1250,7 +1280,7 @@ class Transaction:
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
-            self._note_begin(before, fallback)
+            self._note_begin(*self._old_and_new(before, fallback))
             self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
@@ -1275,8 +1305,8 @@ class Transaction:
         self._write_marker(files)
         self._note(lambda journal, daemon: journal.proven(daemon))
 
-    def _note_begin(self, before: Before, fallback: Fallback) -> None:
-        """Note in the journal what is about to change, and how it was."""
+    def _old_and_new(self, before: Before, fallback: Fallback) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the journal is to say of a change: how it was, as far as one may return to that, and how it will be."""
         content = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
         proven = before.marker.get("digest")
         digest = None if content is None else digest_of(content)
@@ -1286,11 +1316,13 @@ class Transaction:
         new = {"digest": self.digest, "links": self.wanted.links, "settings": None}
         if self._settings_wrong(before):
             old["settings"], new["settings"] = before.settings or "", self.wanted.unit_settings
-        self._noting(lambda: self._journal.begin(self.wanted.daemon.name, old, new))
+        return old, new
 
-    def _noting(self, write: Callable[[], None]) -> None:
+    def _note_begin(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        """Note in the journal what is about to change, and how it was."""
+        assert self._journal is not None
         try:
-            write()
+            self._journal.begin(self.wanted.daemon.name, old, new)
         except OSError as exc:
             raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}", str(exc)) from None
 
@@ -1302,21 +1334,19 @@ class Transaction:
         except OSError as exc:
             self.warnings.append(f"the journal of this host could not be written: {exc.strerror or exc}")
 
-    def _hand_over(self, before: Before) -> None:
+    def _hand_over(self, before: Before, whatever_lies_there: bool = False) -> None:
         """Have the partner serve the clients of a server that serves some; raises NotHandedOver."""
         ha = before.ha or {}
-        if not self.wanted.hand_over or before.problem or not ha.get("ha"):
+        if not self.wanted.hand_over or self.wanted.take_over or before.problem or not ha.get("ha"):
             return
-        if before.digest is None or before.marker.get("digest") != before.digest:
+        if not whatever_lies_there and before.marker.get("digest", "") != before.digest:
             # What lies there may not be what runs, and could not bring the server back.
             return
         partnership = self._partnership(before)
         with self._timed("hand_over"):
             if ha.get("scopes"):
-                problem = partnership.unheard(self.wanted.gate_ha_states)
-                if not problem:
-                    self._left = partnership
-                    problem = partnership.leave()
+                self._left = partnership
+                problem = partnership.leave()
                 if problem:
                     raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
             elif ha.get("state") == DRAINED:
@@ -1341,6 +1371,9 @@ class Transaction:
         for attempt in (1, 2):
             with self._timed("restart"):
                 self._restart()
+            if self.wanted.take_over:
+                with self._timed("take_over"):
+                    self._take_over(content)
             with self._timed("serve"):
                 pid = self._wait_serving(content)
             if not ha_states:
@@ -1358,6 +1391,15 @@ class Transaction:
         if self._left is not None and self.unit.state().running:
             self._go_away()
         self.unit.restart()
+
+    def _take_over(self, content: Any) -> None:
+        """Have a server whose partner is stopped serve as soon as it takes commands."""
+        key = self.wanted.daemon.key
+        partnership = Partnership(self.system, _section(content, key), unix_socket(content, key, None))
+        deadline = self.system.now() + self.wanted.start_timeout
+        # What is wrong with one that does not, is found out afterwards.
+        while not partnership.take_over() and self.unit.state().running and self.system.now() < deadline:
+            self.system.sleep(NUDGE_SECONDS)
 
     def _go_away(self) -> None:
         """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""
@@ -1461,7 +1503,8 @@ class Transaction:
                     error.message += f". {told} and {name} is stopped, as it was before"
                     return
                 old = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
-                self._start(old, self.wanted.wait_ha_states if self._left else [])
+                back = self._left is not None or self.wanted.take_over
+                self._start(old, self.wanted.wait_ha_states if back else [])
                 error.rolled_back = True
                 error.message += f". {told} and {name} serves again"
             except (ApplyError, OSError) as exc:

@@ -175,8 +175,9 @@ def link_is_kept(context: Context) -> Iterator[Problem]:
             False,
             f"this run changes how the two servers talk to each other ({', '.join(changes)}); made one server at a"
             " time, they could not talk in between",
-            "Run again with -e kea_accept_outage=true: both servers then restart together, and clients wait for some"
-            " heartbeats" + _how_to_keep(context.pair, changes),
+            "Run again with -e kea_accept_outage=true: one server then serves alone while the two change, and clients"
+            " wait for one heartbeat, twice; in a pair that is not well both restart together"
+            + _how_to_keep(context.pair, changes),
         )
 
 

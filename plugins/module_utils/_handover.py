@@ -94,14 +94,17 @@ class Partnership:
         return normalise(reply.arguments or {}, ha_expected=True) if reply.result == 0 else None
 
     def partner_state(self) -> str | None:
-        """Return the state that the partner itself tells, None if it does not answer."""
-        if self._door is None:
-            return None
-        try:
-            reply = self._system.knock(self._door, "ha-heartbeat")
-        except KeaApiError:
-            return None
-        return (reply.arguments or {}).get("state") if reply.result == 0 else None
+        """Return the state that the partner itself tells, else the one this server last heard of, else None.
+
+        The partner may take another password, or trust another CA, than what is in the files of this host by now.
+        """
+        if self._door is not None:
+            with contextlib.suppress(KeaApiError):
+                reply = self._system.knock(self._door, "ha-heartbeat")
+                if reply.result == 0:
+                    return (reply.arguments or {}).get("state")
+        ha = self.own()
+        return ((ha or {}).get("partner") or {}).get("state")
 
     def unfit(self, ha: dict[str, Any], states: list[str]) -> str:
         """Return why the server must not be interrupted now, empty if it may.
@@ -142,13 +145,6 @@ class Partnership:
                 return ha, problem
             self.pause()
 
-    def unheard(self, states: list[str]) -> str:
-        """Return why the partner cannot stand in, empty if it says itself that it is well."""
-        found = self.partner_state()
-        if found is None:
-            return f"it does not answer at {self._door.url if self._door else 'any address that is known here'}"
-        return "" if not states or found in states else f"it is in state {found}"
-
     def leave(self) -> str:
         """Have the server answer nobody and wait until its partner does; returns why that did not work, or nothing.
 
@@ -172,6 +168,16 @@ class Partnership:
             if found in states or self._system.now() >= deadline:
                 return found
             self.pause()
+
+    def take_over(self) -> bool:
+        """Have the server serve alone, whose partner does not; returns whether it has answered.
+
+        With a partner that it cannot reach a server would wait for max-response-delay first.
+        """
+        with contextlib.suppress(KeaApiError):
+            self._system.api(self._socket, "ha-maintenance-start", timeout=15)
+            return True
+        return False
 
     def pause(self, seconds: float = 0.2) -> None:
         """Sleep, and keep the server awake meanwhile."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _changes, _firewall, _render, _running, _tls, _units
+from ._state import NORMAL_STATES
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _PROGRAMS = {"dhcp4": "kea-dhcp4", "ctrl_agent": "kea-ctrl-agent"}
 _DHCP_PORT = 67
+ALONE = "partner-down"
 
 
 class PlanError(ValueError):
@@ -71,12 +73,42 @@ def breaking_changes(pair: Pair) -> dict[str, list[str]]:
     return found
 
 
+def lone(pair: Pair) -> Server | None:
+    """Return the server that serves alone during a breaking change, with the new configuration first; None without one.
+
+    Its partner goes away meanwhile, and comes back with the new configuration, too. That takes consent, for one server
+    alone carries the clients, and a pair that works, or of which just one server does.
+    """
+    if not pair.settings["kea_accept_outage"] or not breaking_changes(pair):
+        return None
+    at_work = [server for server in pair.servers if _ha_state(server)]
+    if len(at_work) == 1 and sum(map(serves, pair.servers)) == 1:
+        return at_work[0]
+    if len(at_work) == 2 and all(_ha_state(server).get("state") in NORMAL_STATES for server in at_work):
+        return next(server for server in at_work if not _answers(pair, server))
+    return None
+
+
+def steps_aside(pair: Pair, server: Server) -> bool:
+    """Tell whether a server that serves now leaves its clients to its partner and stops, until that has changed."""
+    alone = lone(pair)
+    return alone is not None and alone is not server and serves(server)
+
+
+def _answers(pair: Pair, server: Server) -> bool:
+    """Tell whether a server is the one of two at work that answers the clients, or rather does."""
+    partner = pair.partner_of(server)
+    mine = bool(_ha_state(server).get("scopes"))
+    theirs = partner is not None and bool(_ha_state(partner).get("scopes"))
+    return mine if mine != theirs else server.role == "primary"
+
+
 def together(pair: Pair) -> bool:
     """Tell whether both servers are changed at once: only with consent, when the two could not talk otherwise.
 
-    That is so during a breaking change, and after one that was interrupted half-way.
+    That is so after a breaking change that was interrupted half-way, and during one of a pair that is not well.
     """
-    if not pair.settings["kea_accept_outage"]:
+    if not pair.settings["kea_accept_outage"] or lone(pair) is not None:
         return False
     states = [_ha_state(server).get("state") for server in pair.servers if _ha_state(server)]
     return any(state != pair.mode for state in states) or bool(breaking_changes(pair))
@@ -107,17 +139,20 @@ def turn_of(pair: Pair, server: Server) -> int:
     refuses leases of its partner in a subnet that it does not know.
     """
     partner = pair.partner_of(server)
+    alone = lone(pair)
+    if alone is not None:
+        return 1 if server is alone else 2
     if server.role == "backup" or partner is None or not serves(server) or together(pair):
         return 1
     if not serves(partner):
         return 2
-    mine, theirs = (bool(_ha_state(one).get("scopes")) for one in (server, partner))
-    answers = mine if mine != theirs else server.role == "primary"
-    return 2 if answers != (direction(pair) == _changes.SUBTRACTIVE) else 1
+    return 2 if _answers(pair, server) != (direction(pair) == _changes.SUBTRACTIVE) else 1
 
 
 def gate_ha_states(pair: Pair, server: Server) -> list[str]:
     """Return the states in which a working server may be interrupted: only when its partner can stand in."""
+    if lone(pair) is not None:
+        return [ALONE] if server is lone(pair) else list(NORMAL_STATES[:2])
     if pair.settings["kea_accept_outage"] or not _ha_state(server):
         return []
     return [pair.mode]
@@ -128,6 +163,8 @@ def wait_ha_states(pair: Pair, server: Server) -> list[str]:
 
     Without a partner at work there is nothing to wait for: both start together, and verify waits for both.
     """
+    if lone(pair) is not None:
+        return [ALONE] if server is lone(pair) else [pair.mode]
     partner = pair.partner_of(server)
     if partner is None or not _ha_state(partner) or together(pair):
         return []
@@ -195,6 +232,9 @@ def agent_last(pair: Pair, server: Server) -> bool:
     live = _dhcp4(server).get("link") or {}
     if pair.transport == "listener":
         return bool(live.get("listener"))
+    if steps_aside(pair, server):
+        # It has let go of the port already, and its partner needs the agent to find it.
+        return False
     # In some containers the kernel hides which process holds a port: configuration and user tell.
     link = _dhcp4(server).get("link") or {}
     if link.get("listener") and any(f":{pair.api_port}/" in str(url) for url in link.get("addresses") or []):
@@ -331,6 +371,9 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         "turn": turn_of(pair, server),
         "agent_last": agent_last(pair, server),
         "serving": serves(server),
+        "breaking": lone(pair) is not None or together(pair),
+        "away": steps_aside(pair, server),
+        "take_over": server is lone(pair),
         "gate_ha_states": gate_ha_states(pair, server),
         "wait_ha_states": wait_ha_states(pair, server),
         "verify_ha_states": [pair.mode],

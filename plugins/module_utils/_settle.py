@@ -19,6 +19,8 @@ class Member(NamedTuple):
     """It cannot be reached any more, so nothing is known of its part."""
     open: bool = False
     """The run has changed something there."""
+    changed: bool = False
+    """Its server runs with what the run has brought."""
     put_back: bool = False
     """What the run has changed there was put back."""
     why_not: str = ""
@@ -27,8 +29,13 @@ class Member(NamedTuple):
     """Whether a partner that was lost was seen, through its API, to have the new configuration."""
 
 
-def decide(me: Member, partner: Member, policy: str) -> dict[str, Any]:
+def decide(me: Member, partner: Member, policy: str, breaking: bool = False) -> dict[str, Any]:
     """Return what is to be done on a host at the end of the run, empty if nothing.
+
+    Args:
+        policy: kea_rollback.
+        breaking: how the two talk to each other has changed. Once both have that, there is no way back but forward: a
+            server that went back would not be heard.
 
     Returns:
         ``failed``: the run failed for this pair. ``take_back``: put back what it has changed on this host.
@@ -37,8 +44,12 @@ def decide(me: Member, partner: Member, policy: str) -> dict[str, Any]:
     failed = any(member.trouble or member.lost for member in (me, partner))
     if not failed and not me.open:
         return {}
-    take_back = failed and me.open and policy == AUTO
+    take_back = failed and me.open and policy == AUTO and not _both_changed(me, partner, breaking)
     return {"failed": failed, "take_back": take_back, "ask_partner": take_back and partner.lost}
+
+
+def _both_changed(me: Member, partner: Member, breaking: bool) -> bool:
+    return breaking and me.changed and partner.changed
 
 
 def _same_again(member: Member) -> bool:
@@ -63,11 +74,13 @@ def _why(member: Member) -> str:
     return text if text.startswith(f"{member.host}: ") else f"{member.host}: {text}"
 
 
-def closing_words(me: Member, partner: Member, policy: str) -> str:
+def closing_words(me: Member, partner: Member, policy: str, breaking: bool = False) -> str:
     """Return the last words of a run that failed: why, what was put back, and what to do."""
     members = (me, partner)
     words = [f"{_why(member)}." for member in members if member.trouble]
-    if all(_same_again(member) for member in members):
+    if _both_changed(me, partner, breaking):
+        words.append("Both servers keep what this run has changed. Mend the cause and run site.yml again.")
+    elif all(_same_again(member) for member in members):
         words.append("Both servers have what they had before this run. Mend the cause and run again.")
     else:
         words += [_line(member, policy) for member in members]

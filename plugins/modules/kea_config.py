@@ -51,8 +51,10 @@ options:
       - V(previous) has it run with what it had before O(run), if that run has changed it. The other options are those
         of V(present); O(content), O(links) and O(unit_settings) are replaced by what was there.
       - V(stopped) stops it and has it not start with the host. Its files are left alone.
+      - V(away) stops it for the time in which its partner is changed alone; with O(hand_over) the partner serves the
+        clients first. Only for V(dhcp4).
     type: str
-    choices: [present, previous, stopped]
+    choices: [present, previous, stopped, away]
     default: present
   content:
     description:
@@ -150,6 +152,13 @@ options:
         service when the new configuration fails.
       - A partner that does not stand in stops the run before anything was changed.
       - Not for a server that serves nobody, and none that is not in a pair.
+    type: bool
+    default: false
+  take_over:
+    description:
+      - Have the server serve alone as soon as it is up, for a partner that is V(away). It would wait for the partner
+        for C(max-response-delay) else. Both O(gate_ha_states) and O(wait_ha_states) are V(partner-down) then.
+      - For what two servers must change together, such as how they talk to each other.
     type: bool
     default: false
   watch_files:
@@ -406,6 +415,7 @@ def wanted_from(params):
         start_timeout=params["start_timeout"],
         gate_ha_states=params["gate_ha_states"],
         hand_over=params["hand_over"],
+        take_over=params["take_over"],
         watch_files=sorted(params["watch_files"]),
         links=params["links"],
         run=_journal.run_of(params["run"]),
@@ -420,6 +430,8 @@ def work(params, check_mode, system):
         transaction = _apply.Transaction(wanted_from(params), system)
         if params["state"] == "stopped":
             return transaction.stop(check_mode)
+        if params["state"] == "away":
+            return transaction.away(check_mode)
         if params["state"] == "previous":
             return transaction.take_back(check_mode)
         return transaction.run(check_mode)
@@ -431,7 +443,7 @@ def argument_spec():
     """Return the module's options."""
     return {
         "daemon": {"type": "str", "choices": ["dhcp4", "ctrl_agent"], "required": True},
-        "state": {"type": "str", "choices": ["present", "previous", "stopped"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "previous", "stopped", "away"], "default": "present"},
         "content": {"type": "dict"},
         "header": {"type": "list", "elements": "str", "default": []},
         "path": {"type": "path"},
@@ -450,6 +462,7 @@ def argument_spec():
         "start_timeout": {"type": "int", "default": 30},
         "gate_ha_states": {"type": "list", "elements": "str", "default": []},
         "hand_over": {"type": "bool", "default": False},
+        "take_over": {"type": "bool", "default": False},
         "watch_files": {"type": "list", "elements": "path", "default": []},
         "links": {"type": "dict", "default": {}},
         "run": {"type": "dict", "options": _journal.run_spec()},

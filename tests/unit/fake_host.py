@@ -67,6 +67,9 @@ class Host(_apply.System):
         self.remote = {}
         self.drained = False
         self.notified = 0
+        # Whether it serves alone; and whether it took the command to do so.
+        self.alone = False
+        self.taken_over = []
 
     # the configuration in place
 
@@ -96,6 +99,7 @@ class Host(_apply.System):
         self.since = self.clock
         self.doomed = self.broken
         self.pid += 1
+        self.alone = False
         # A server that is back before its partner has noticed is told to go on keeping quiet.
         self.drained = self.partner_state() == "partner-in-maintenance"
         if self.partner_state() == "partner-down":
@@ -274,10 +278,16 @@ class Host(_apply.System):
             self.notified += 1
             self.drained = True
             self.partner_sees("partner-in-maintenance")
+        if command == "ha-maintenance-start":
+            self.alone = self.fate() not in ("zombie", "waiting", "silent")
+            self.taken_over.append(self.alone)
+            return Reply(0 if self.alone else 1, "", None)
         status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
         if _apply.uses_ha(self.running, "Dhcp4") and self.fate() != "zombie":
             state = "waiting" if self.fate() in ("waiting", "dies-late") else "hot-standby"
             local = {"role": "primary", "scopes": self.scopes, "state": state}
+            if self.alone:
+                local["state"] = "partner-down"
             if self.drained:
                 local.update(scopes=[], state="in-maintenance")
             remote = {

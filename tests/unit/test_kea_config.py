@@ -1042,16 +1042,16 @@ def test_a_partner_that_does_not_take_over_is_not_left_alone_with_the_clients(ho
     assert not host.drained and verbs_of(host) == ["stop", "restart"]
 
 
-def test_a_partner_that_is_not_there_is_not_asked_to_take_over(host, monkeypatch):
+def test_a_partner_that_refuses_this_host_is_known_by_what_the_server_hears(host, monkeypatch):
+    """The password in the file may be a newer one than the partner's."""
     host.converge(config(1))
 
     def refuse(door, _command, timeout=3):
-        raise _apply.KeaApiError("refused", door.url, "refused", "nobody listens there.")
+        raise _apply.KeaApiError("unauthorized", door.url, "401", "it asks for a password.")
 
     monkeypatch.setattr(host, "knock", refuse)
-    result = rolling(host, config(2))
-    assert (result["stage"], result["changed"], host.notified) == ("hand_over", False, 0)
-    assert "it does not answer at http://192.168.1.3:8000/. Nothing was changed; the service is as" in result["msg"]
+    assert rolling(host, config(2))["action"] == "restart" and host.running == config(2)
+    assert [state for _moment, state in host.partner][1:3] == ["partner-in-maintenance", "partner-down"]
 
 
 def test_a_server_that_is_back_too_early_goes_away_once_more(host, monkeypatch):
@@ -1148,3 +1148,80 @@ def test_a_starting_server_is_kept_awake(host):
     rolling(host, config(2))
     pauses = [late - early for early, late in zip(asked, asked[1:])]
     assert len(asked) > 20 and max(pauses) < 0.3
+
+
+# --- one goes away, the other changes alone
+
+
+def away(host, **options):
+    return run(host, None, state="away", hand_over=True, gate_ha_states=["hot-standby"], **options)
+
+
+def alone(host, content, **options):
+    states = {"gate_ha_states": ["partner-down"], "wait_ha_states": ["partner-down"], "ha_timeout": 20}
+    return run(host, content, take_over=True, **states, **options)
+
+
+def test_a_server_goes_away_when_its_partner_serves(host):
+    host.converge(config(1))
+    files = host.snapshot()
+    result = away(host)
+    assert (result["action"], result["changed"]) == ("stop", True)
+    assert host.running is None and host.boot == "enabled" and host.partner_state() == "partner-down"
+    assert verbs_of(host) == ["stop"]
+    assert {path: state for path, state in host.snapshot().items() if "lock" not in path} == files
+    assert away(host)["action"] == "none"
+
+
+def test_check_mode_lets_no_server_go_away(host):
+    host.converge(config(1))
+    assert away(host, check=True)["action"] == "stop"
+    assert host.running == config(1) and host.notified == 0
+
+
+def test_a_server_of_nobodys_making_goes_away_too(host):
+    host.converge(config(1), proven=False)
+    assert away(host)["action"] == "stop" and host.partner_state() == "partner-down"
+
+
+def test_a_server_does_not_go_away_from_a_partner_that_is_unwell(host):
+    host.converge(config(1))
+    host.remote = {"last-state": "unavailable"}
+    assert away(host)["stage"] == "prepare" and host.running == config(1)
+
+
+def test_a_server_does_not_go_away_when_nobody_takes_over(host):
+    host.converge(config(1))
+    host.attentive = False
+    result = away(host)
+    assert result["stage"] == "hand_over" and host.running == config(1) and not host.drained
+    assert result["msg"].endswith("kea-dhcp4-server was restarted with its old configuration and serves again.")
+
+
+def test_a_server_whose_partner_is_away_serves_as_soon_as_it_is_up(host):
+    host.converge(config(1))
+    host.alone = True
+    clock = host.clock
+    result = alone(host, config(2))
+    assert result["action"] == "restart" and host.running == config(2)
+    assert host.taken_over == [True] and host.clock - clock < 3
+    assert result["ha"]["state"] == "partner-down" and "take_over" in result["seconds"]
+
+
+@pytest.mark.parametrize("fate", ["dies", "stillborn", "zombie", "waiting"])
+def test_a_server_whose_partner_is_away_serves_with_its_old_configuration_when_the_new_one_fails(host, fate):
+    host.converge(config(1))
+    host.alone = True
+    result = alone(host, config(2, fate))
+    assert result["rolled_back"] is True and host.running == config(1)
+    assert host.taken_over[-1] is True and host.alone
+
+
+def test_a_server_whose_partner_serves_does_not_change_alone(host):
+    host.converge(config(1))
+    result = alone(host, config(2))
+    assert (result["stage"], host.running) == ("prepare", config(1))
+    assert (
+        "only in the HA state partner-down, so that the pair keeps serving. It is a primary in state hot-"
+        in result["msg"]
+    )

@@ -251,7 +251,7 @@ def test_each_configuration_is_rendered_once(monkeypatch):
     pair = pair_of(first, second, group={"kea_accept_outage": True})
     for server in pair.servers:
         server.facts["kea"]["daemons"]["dhcp4"]["link"] = link
-    assert host_plan(pair, "dhcp1")["turn"] == 1
+    assert host_plan(pair, "dhcp1")["turn"] == 2
     assert len(rendered) == 1
 
 

@@ -41,6 +41,17 @@ def test_hold_puts_nothing_back():
     assert decide(CHANGED, DIED, "hold") == {"failed": True, "take_back": False, "ask_partner": False}
 
 
+def test_what_two_servers_have_changed_together_stays():
+    """How they talk to each other: one that went back alone would not be heard."""
+    me, partner = CHANGED._replace(changed=True), Member("dhcp1", trouble="no lease", open=True, changed=True)
+    assert decide(me, partner, "auto", breaking=True)["take_back"] is False
+    assert decide(me, partner, "auto")["take_back"] is True
+    assert decide(me, partner._replace(changed=False), "auto", breaking=True)["take_back"] is True
+    assert closing_words(me, partner, "auto", breaking=True) == (
+        "dhcp1: no lease. Both servers keep what this run has changed. Mend the cause and run site.yml again."
+    )
+
+
 DIED_WORDS = "dhcp1: kea-dhcp4-server died after its start: no peer. The previous file is back."
 ENDS = {
     "both as before": (
@@ -104,7 +115,7 @@ def test_last_words(what):
 
 
 def test_filters_read_what_the_run_has_left():
-    plan = {"partner": {"host": "dhcp1"}, "rollback": "auto"}
+    plan = {"partner": {"host": "dhcp1"}, "rollback": "auto", "breaking": False}
     hostvars = {
         "dhcp1": {"__kea_plan": {**plan, "partner": {"host": "dhcp2"}}, "__kea_trouble": "it\n died."},
         "dhcp2": {"__kea_plan": plan, "__kea_dhcp4_result": {"changed": True, "run_open": True}},
