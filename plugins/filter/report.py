@@ -105,6 +105,7 @@ def _member(hostvars: Any, host: str, in_play: Any) -> _settle.Member:
     return _settle.Member(
         host,
         trouble=_sentences(host_vars.get("__kea_trouble")),
+        follows=bool(host_vars.get("__kea_follows")),
         lost=host not in in_play,
         open=any(result.get("run_open") for result in results),
         changed=(_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("action") in ("start", "restart"),

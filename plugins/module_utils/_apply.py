@@ -1400,9 +1400,11 @@ class Transaction:
         key = self.wanted.daemon.key
         partnership = Partnership(self.system, _section(content, key), unix_socket(content, key, None))
         deadline = self.system.now() + self.wanted.start_timeout
-        # What is wrong with one that does not, is found out afterwards.
-        while not partnership.take_over() and self.unit.state().running and self.system.now() < deadline:
-            self.system.sleep(NUDGE_SECONDS)
+        # What is wrong with one that does not, is found out elsewhere.
+        with contextlib.suppress(DaemonDied, ConditionUnmet):
+            while not partnership.take_over() and self.system.now() < deadline:
+                self._alive(0)
+                self.system.sleep(NUDGE_SECONDS)
 
     def _go_away(self) -> None:
         """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""

@@ -15,6 +15,8 @@ class Member(NamedTuple):
     host: str
     trouble: str = ""
     """Why its part of the run failed; empty when it did not."""
+    follows: bool = False
+    """Only because that of its partner did."""
     lost: bool = False
     """It cannot be reached any more, so nothing is known of its part."""
     open: bool = False
@@ -77,8 +79,8 @@ def _why(member: Member) -> str:
 def closing_words(me: Member, partner: Member, policy: str, breaking: bool = False) -> str:
     """Return the last words of a run that failed: why, what was put back, and what to do."""
     members = (me, partner)
-    words = [f"{_why(member)}." for member in members if member.trouble]
-    if _both_changed(me, partner, breaking):
+    words = [f"{_why(member)}." for member in members if member.trouble and not member.follows]
+    if _both_changed(me, partner, breaking) and not any(member.put_back for member in members):
         words.append("Both servers keep what this run has changed. Mend the cause and run site.yml again.")
     elif all(_same_again(member) for member in members):
         words.append("Both servers have what they had before this run. Mend the cause and run again.")

@@ -47,6 +47,8 @@ def test_what_two_servers_have_changed_together_stays():
     assert decide(me, partner, "auto", breaking=True)["take_back"] is False
     assert decide(me, partner, "auto")["take_back"] is True
     assert decide(me, partner._replace(changed=False), "auto", breaking=True)["take_back"] is True
+    back = (me._replace(put_back=True), partner._replace(changed=True, put_back=True))
+    assert "Both servers have what they had before" in closing_words(*back, "auto", breaking=True)
     assert closing_words(me, partner, "auto", breaking=True) == (
         "dhcp1: no lease. Both servers keep what this run has changed. Mend the cause and run site.yml again."
     )
@@ -97,6 +99,12 @@ ENDS = {
         "auto",
         "dhcp2 has what it had before this run. dhcp1 cannot be reached any more; a change that had begun there ends "
         "by itself. The two may differ. Mend the cause and run site.yml again: it ends what is open on both.",
+    ),
+    "one failed because the other did": (
+        Member("dhcp1", trouble="dhcp1: left as it is, because its partner failed", follows=True),
+        Member("dhcp2", trouble="it died", open=True, put_back=True),
+        "auto",
+        "dhcp2: it died. Both servers have what they had before this run. Mend the cause and run again.",
     ),
     "named once": (
         Member("dhcp1", trouble="dhcp1: it is not in hot-standby"),
