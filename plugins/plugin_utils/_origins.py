@@ -68,9 +68,10 @@ def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
 
 
 def _place(variables: Mapping[str, Any], variable: str) -> Place | None:
-    candidates = [_follow(variables, name) for name in (variable, *_OF_A_HOST)]
+    # A variable that is there and has no place comes from elsewhere, such as the command line, and not from the host.
+    wanted = (variable,) if variable.split(".")[0].split("[")[0] in variables else _OF_A_HOST
     file = variables.get("inventory_file")
-    return next(filter(None, candidates), Place(str(file)) if file else None)
+    return next(filter(None, (_follow(variables, one) for one in wanted)), Place(str(file)) if file else None)
 
 
 class Origins:

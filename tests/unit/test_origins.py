@@ -81,6 +81,17 @@ def test_hosts_with_values_of_their_own_have_places_of_their_own(origins):
     ]
 
 
+def test_what_was_not_written_in_the_inventory_has_no_line_in_it(tmp_path):
+    made = Inventory(tmp_path, HOSTS)
+    made.register("dhcp1", kea_pretty=1)
+    found = _origins.Origins(made.hostvars).places(["dhcp1", "dhcp2"], "kea_pretty")
+    assert found == {
+        _origins.Place(str(tmp_path / "hosts.yml")): ["dhcp1"],
+        # This host does not have it.
+        _origins.Place(str(tmp_path / "hosts.yml"), 5, 21): ["dhcp2"],
+    }
+
+
 def test_without_a_host_the_inventory_is_named(origins, tmp_path):
     assert origins.places([], "kea_pair") == {_origins.Place(str(tmp_path)): []}
     assert origins.places(["nobody"], "kea_pair") == {_origins.Place(str(tmp_path)): []}

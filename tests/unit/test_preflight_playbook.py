@@ -9,15 +9,19 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from pairs import GROUP, HOSTS, subnet
+from pairs import GROUP, HOSTS, MISSING, subnet
 from programs import ROOT, run
 
 OFFLINE = ("-e", "kea_preflight_offline=true")
 # An address at which nobody listens, should anybody try.
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 9}
-# Of each kind of mistake one, in two pairs; what must be said of it: hosts, variable, value, id.
+# Some pairs with mistakes of each kind.
 MISTAKES = {
-    "kea": {"kea_valid_lifetime": "43200s", "kea_prety": 1, "kea_ha_heartbeat_delay": "{{ nope }}"},
+    "kea": {"kea_valid_lifetime": "43200s", "kea_ha_hartbeat_delay": 10000, "kea_ha_sync_timeout": "{{ nope }}"},
+    "depot": subnet(
+        reservations=[{"hw_address": f"1a:1b:1c:1d:1e:0{n}", "ip_address": "192.168.1.20"} for n in (1, 2)]
+    ),
+    "depot2": {"ansible_host": "server2.example", "kea_ha_address": MISSING},
     "office": {
         **subnet(id=0, pools=["10.0.1.10-10.0.1.99"], reservations=[{"ip_address": "192.168.1.10"}]),
         "kea_dhcp4_extra": {"control-socket": {}},
@@ -25,31 +29,35 @@ MISTAKES = {
     "plant": {"kea_ha_mode": "active-active", "kea_interfaces": "eth0"},
     "plant2": {"kea_ha_role": "primary"},
 }
+ALL = "depot1, depot2, office1 and 3 more hosts"
+# What must be said: hosts, variable, value if it is shown, what else, and id.
 SAID = (
-    ("office1, office2, plant1, plant2", "kea_valid_lifetime", "43200s", "V03"),
-    ("office1, office2, plant1, plant2", "kea_prety", "1", "V01"),
-    ("office1, office2, plant1, plant2", "kea_ha_heartbeat_delay", None, "V05"),
-    ("office1, office2", "kea_subnets[0].id", "0", "P20"),
-    ("office1, office2", "kea_subnets[0].pools[0]", "10.0.1.10-10.0.1.99", "P23"),
-    ("office1, office2", "kea_subnets[0].reservations[0]", None, "V06"),
-    ("office1, office2", "kea_dhcp4_extra.control-socket", None, "V08"),
-    ("plant1, plant2", "kea_ha_mode", "active-active", "V04"),
-    ("plant1, plant2", "kea_interfaces", "eth0", "V03"),
-    ("plant1, plant2", "kea_ha_role", "primary", "P03"),
+    (ALL, "kea_valid_lifetime", "43200s", "43200", "V03"),
+    (ALL, "kea_ha_hartbeat_delay", "10000", "kea_ha_heartbeat_delay", "V01"),
+    (ALL, "kea_ha_sync_timeout", None, "nope", "V05"),
+    ("depot1, depot2", "kea_subnets[0].reservations[1].ip_address", "192.168.1.20", "duplicate", "P24"),
+    ("depot2", "kea_ha_address", None, "192.168.1.2", "P06"),
+    ("office1, office2", "kea_subnets[0].id", "0", "", "P20"),
+    ("office1, office2", "kea_subnets[0].pools[0]", "10.0.1.10-10.0.1.99", "192.168.1.0/24", "P23"),
+    ("office1, office2", "kea_subnets[0].reservations[0]", None, "hw_address", "V06"),
+    ("office1, office2", "kea_dhcp4_extra.control-socket", None, "", "V08"),
+    ("plant1, plant2", "kea_ha_mode", "active-active", "hot-standby", "V04"),
+    ("plant1, plant2", "kea_interfaces", "eth0", "", "V03"),
+    ("plant1, plant2", "kea_ha_role", "primary", "standby", "P03"),
 )
 
 
-def inventory(folder, **changes):
-    """Write an inventory of two pairs as a repository has it: hosts in one file, variables in one for each group."""
+def inventory(folder, pairs=("office", "plant"), **changes):
+    """Write an inventory as a repository has it: hosts in one file, variables in one for each group."""
     (folder / "inventory" / "group_vars").mkdir(parents=True)
     children = {}
-    for pair in ("office", "plant"):
-        hosts = {
-            f"{pair}{number}": {**HOSTS[f"dhcp{number}"], "kea_ha_address": f"192.168.1.{number + 1}", **NOBODY}
-            for number in (1, 2)
-        }
-        for name, values in hosts.items():
-            values.update(changes.get(name, {}))
+    for pair in pairs:
+        hosts = {}
+        for number in (1, 2):
+            name = f"{pair}{number}"
+            own = {"kea_ha_address": f"192.168.1.{number + 1}", **NOBODY, **changes.get(name, {})}
+            values = {**HOSTS[f"dhcp{number}"], **own}
+            hosts[name] = {key: value for key, value in values.items() if value is not MISSING}
         children[pair] = {"hosts": hosts}
         variables = {"kea_pair": pair, **GROUP, **changes.get(pair, {})}
         (folder / "inventory" / "group_vars" / f"{pair}.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
@@ -67,7 +75,7 @@ def spoiled(tmp_path_factory):
     """The run over all mistakes, and the folder it was in, which is a repository."""
     folder = tmp_path_factory.mktemp("spoiled")
     (folder / ".git").mkdir()
-    inventory(folder, **MISTAKES)
+    inventory(folder, ("depot", "office", "plant"), **MISTAKES)
     return preflight(folder, *OFFLINE, "-e", "kea_preflight_report=out.json", "--check"), folder
 
 
@@ -78,11 +86,12 @@ def test_offline_nobody_is_contacted(spoiled):
     assert "unreachable=1" not in done.output
 
 
-@pytest.mark.parametrize("hosts, variable, value, check", SAID)
-def test_everything_is_said_in_one_run(spoiled, hosts, variable, value, check):
+@pytest.mark.parametrize(("hosts", "variable", "value", "more", "check"), SAID)
+def test_everything_is_said_in_one_run(spoiled, hosts, variable, value, more, check):
     done, _folder = spoiled
-    where = f"ERROR: {hosts}: {variable} = '{value}'" if value is not None else f"ERROR: {hosts}: {variable}"
-    (told,) = [line for line in done.output.split("ERROR: ") if f"ERROR: {line}".startswith(where)]
+    where = f"{hosts}: {variable} = '{value}'" if value is not None else f"{hosts}: {variable}"
+    (told,) = [line for line in done.output.split("ERROR: ") if line.startswith(where)]
+    assert more in told.removeprefix(where)
     assert f"[{check}] (" in told
     assert "Traceback" not in done.output
 
@@ -92,17 +101,17 @@ def test_the_counts_are_at_the_end_and_each_finding_is_there_once(spoiled):
     found = json.loads((folder / "out.json").read_text(encoding="utf-8"))
     errors, warnings = found["counts"]["error"], found["counts"]["warning"]
     assert f"{errors} errors and {warnings} warnings in the inventory; nothing was changed" in done.output
-    end = f"Checked 2 pairs with 4 hosts: {errors} errors, {warnings} warnings and 0 notes. Report: out.json"
+    end = f"Checked 3 pairs with 6 hosts: {errors} errors, {warnings} warnings and 0 notes. Report: out.json"
     assert done.output.count(end) == 1
     assert done.output.index("[V01] (") < done.output.index(end)
-    assert done.output.count("kea_prety = '1'") == 1
+    assert done.output.count("kea_ha_hartbeat_delay = '10000'") == 1
 
 
 def test_a_report_is_written_also_when_the_run_fails_and_in_check_mode(spoiled):
     _done, folder = spoiled
     found = json.loads((folder / "out.json").read_text(encoding="utf-8"))
     assert found["passed"] is False
-    assert {(item["variable"], item["id"]) for item in found["findings"]} >= {(line[1], line[3]) for line in SAID}
+    assert {(item["variable"], item["id"]) for item in found["findings"]} >= {(line[1], line[4]) for line in SAID}
     (pool,) = [item for item in found["findings"] if item["id"] == "P23"]
     assert [place["file"] for place in pool["places"]] == ["inventory/group_vars/office.yml"]
     lines = (folder / pool["places"][0]["file"]).read_text(encoding="utf-8").splitlines()
