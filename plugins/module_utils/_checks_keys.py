@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from . import _keys
-from ._options import parse_options, vocabulary
+from ._options import parse_options, series_order, vocabulary
 from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, key_path, register
 from ._render import OWN_HOOKS
 
@@ -112,12 +112,15 @@ def keys_known(context: Context) -> Iterator[Problem]:
             yield Problem(label, key_path(place.path, trouble.key), shown, trouble.message, trouble.fix)
 
 
+def _oldest(context: Context) -> str:
+    series = [server.dialect.series for server in context.pair.servers if server.dialect is not None]
+    return min(series, key=series_order, default="")
+
+
 @register("V34", ERROR, "Options that clients get by their class are ones that Kea knows, with values of their type.")
 def options_of_classes_known(context: Context) -> Iterator[Problem]:
     for label, server in _extras(context):
-        words, _reported = vocabulary(
-            server.dhcp4_extra.get("option-def"), server.dialect.series if server.dialect else ""
-        )
+        words, _reported = vocabulary(server.dhcp4_extra.get("option-def"), _oldest(context))
         for index, entry in _maps(server.dhcp4_extra.get("client-classes")):
             path = f"{_EXTRA}.client-classes[{index}].option-data"
             if isinstance(entry.get("option-data"), list):

@@ -25,7 +25,7 @@ from ._dialect import (
     offline_platform,
     platform_for,
 )
-from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, vocabulary
+from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, series_order, vocabulary
 from ._registry import ERROR, Finding, key_path, merge_hosts, short
 from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
@@ -1111,9 +1111,17 @@ def _pool_ends(text: Any) -> tuple[int, int] | None:
     return parts[0], parts[1]
 
 
-def _custom_options(extra: dict[str, Any], dialect: Dialect | None, reader: _Reader) -> Vocabulary:
-    """Return the options that the host's Kea knows, with those that the inventory defines."""
-    words, troubles = vocabulary(extra.get("option-def"), dialect.series if dialect else "")
+def _oldest_series(hosts: Sequence[RawHost]) -> str:
+    """Return the oldest series of Kea in the pair, whose options both hosts get; empty when none is known."""
+    given = ((raw, {"kea_version": raw.vars.get("kea_version")}) for raw in hosts)
+    dialects = (_read_version(raw, settings, _Reader(raw.name))[2] for raw, settings in given)
+    series = [dialect.series for dialect in dialects if dialect is not None]
+    return min(series, key=series_order, default="")
+
+
+def _custom_options(extra: dict[str, Any], series: str, reader: _Reader) -> Vocabulary:
+    """Return the options that a Kea knows, with those that the inventory defines."""
+    words, troubles = vocabulary(extra.get("option-def"), series)
     for trouble in troubles:
         variable = "kea_dhcp4_extra.option-def" + trouble.path
         reader.wrong("V07", variable, trouble.value, trouble.message, trouble.fix)
@@ -1138,7 +1146,7 @@ class _Shared(NamedTuple):
 _ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1, "": 2, "backup": 3}
 
 
-def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Server:
+def _build_server(raw: RawHost, shared: list[_Shared], series: str, reader: _Reader) -> Server:
     """Build one server; equal subnets of another host are shared instead of read again."""
     _check_names(raw, reader)
     settings = _read_settings(raw, reader)
@@ -1151,7 +1159,7 @@ def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Serve
     address, source = _read_address(raw, settings, reader)
     version, version_source, dialect = _read_version(raw, settings, reader)
     dhcp4_extra = _read_extra("kea_dhcp4_extra", "Dhcp4", _OWNED_DHCP4, settings, reader)
-    custom = _custom_options(dhcp4_extra, dialect, reader)
+    custom = _custom_options(dhcp4_extra, series, reader)
     subnet_reader = _SubnetReader(reader, custom)
     raw_subnets = settings["kea_subnets"]
     raw_networks = dhcp4_extra.pop("shared-networks", None)
@@ -1292,9 +1300,10 @@ def build_pair(group: str, hosts: Sequence[RawHost]) -> tuple[Pair, list[Finding
     shared: list[_Shared] = []
     servers: list[Server] = []
     findings: list[Finding] = []
+    series = _oldest_series(hosts)
     for raw in hosts:
         reader = _Reader(raw.name)
-        servers.append(_build_server(raw, shared, reader))
+        servers.append(_build_server(raw, shared, series, reader))
         findings += reader.findings
     settings = {variable.name: variable.default for variable in VARIABLES if variable.scope == PAIR}
     if servers:

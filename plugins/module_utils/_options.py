@@ -150,10 +150,11 @@ class Vocabulary(NamedTuple):
 
     def has(self, since: str) -> bool:
         """Tell whether this Kea is as new as a series."""
-        return not since or not self.series or _order(self.series) >= _order(since)
+        return not since or not self.series or series_order(self.series) >= series_order(since)
 
 
-def _order(series: str) -> tuple[int, ...]:
+def series_order(series: str) -> tuple[int, ...]:
+    """Return a series such as ``2.10`` in a form that can be compared."""
     return tuple(int(part) for part in series.split("."))
 
 

@@ -478,7 +478,7 @@ _EXTRA: dict[str, Callable[[Dice], Any]] = {
         {
             "name": _word(dice),
             "subnet4": [
-                {"id": 4000000 + number, "subnet": f"{network}.0/24", "pools": [{"pool": f"{network}.10-{network}.20"}]}
+                {"id": 5000000 + number, "subnet": f"{network}.0/24", "pools": [{"pool": f"{network}.10-{network}.20"}]}
                 for number, network in enumerate(("192.168.64", "192.168.65"), 1)
             ],
         }
@@ -522,7 +522,7 @@ def _timers(dice: Dice) -> dict[str, Any]:
             kea_ha_max_response_delay=dice.number(3 * heartbeat, 65535),
             kea_ha_max_ack_delay=dice.number(1000, 64000),
             kea_ha_max_unacked_clients=dice.number(0, 20),
-            kea_ha_sync_timeout=dice.number(1, 4294967295),
+            kea_ha_sync_timeout=dice.number(1000, 3600000),
         )
     if dice.coin():
         valid = dice.of([dice.number(300, 100000), 4294967295])

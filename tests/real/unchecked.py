@@ -7,9 +7,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ansible_collections.keaops.kea.plugins.module_utils._findings import default_of
 from ansible_collections.keaops.kea.plugins.module_utils._model import RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._plan import host_plan
+from ansible_collections.keaops.kea.plugins.module_utils._variables import default_of
 from rendering import kea_check
 
 _DHCP4 = {
