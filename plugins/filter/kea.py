@@ -37,6 +37,16 @@ def secret(hostvars: Any, host: str, groups: Any) -> str:
         raise AnsibleFilterError(str(error)) from error
 
 
+def wanted_subnets(hostvars: Any, host: str, groups: Any) -> list:
+    """Return the subnets a host is to serve, as its leases are held against them."""
+    return _inventory.never_templated(_inventory.wanted_subnets(hostvars, groups, str(host)))
+
+
+def silent_interfaces(hostvars: Any, host: str, groups: Any) -> list:
+    """Return the interfaces of a host on which nobody of its pair serves yet."""
+    return _inventory.never_templated(_inventory.silent_interfaces(hostvars, groups, str(host)))
+
+
 def config_text(daemon: Any) -> str:
     """Return the text of a configuration file."""
     daemon = _inventory.plain_or_raw(daemon)
@@ -51,4 +61,10 @@ class FilterModule:
 
     def filters(self) -> dict:
         """Return them by name."""
-        return {"plan": plan, "secret": secret, "config_text": config_text}
+        return {
+            "plan": plan,
+            "secret": secret,
+            "config_text": config_text,
+            "wanted_subnets": wanted_subnets,
+            "silent_interfaces": silent_interfaces,
+        }

@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _drift, _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -1157,6 +1157,9 @@ class Transaction:
             reasons.append("a file it uses has changed")
         if not reasons and before.problem:
             reasons.append(f"the daemon does not serve: {before.problem}")
+        drift = [] if reasons else self._running_changes(before)
+        if drift:
+            reasons.append("somebody changed what the daemon runs: " + "; ".join(drift))
         if reasons:
             return ("restart" if before.unit.running else "start"), reasons
         if not self._modes_right(before):
@@ -1627,8 +1630,18 @@ class Transaction:
         return os.path.join(self.system.state_dir, self.wanted.daemon.name + ".json")
 
     @property
+    def _socket(self) -> str | None:
+        return unix_socket(self.wanted.content, self.wanted.daemon.key, self.wanted.control_socket)
+
+    @property
     def _owner(self) -> tuple[int, int]:
         return (self.system.uid("root") or 0, self.system.gid(self.wanted.group) or 0)
+
+    def _running_changes(self, before: Before) -> list[str]:
+        daemon = self.wanted.daemon
+        asked = _drift.RUNNING in before.marker and daemon.api == "unix"
+        config = _drift.running(self.system, self._socket, daemon.key) if asked else None
+        return _drift.running_changes(self.system, daemon, before.marker, config, self.wanted.executable)
 
     def _modes_right(self, before: Before) -> bool:
         return before.owner == self._owner and before.mode == self.wanted.mode
@@ -1729,6 +1742,7 @@ class Transaction:
             "run_id": self.wanted.run.id if self.wanted.run else None,
         }
         try:
+            note["running"] = _drift.remember(self.system, self.wanted.daemon, self.wanted.content, self._socket)
             self.system.make_folder(self.system.state_dir)
             temporary = self._marker_path + ".new"
             self.system.write(temporary, json.dumps(note).encode("utf-8"), (os.geteuid(), os.getegid()), 0o600)

@@ -15,6 +15,7 @@ from . import (  # noqa: F401 (they register the checks)
     _checks_files,
     _checks_hosts,
     _checks_keys,
+    _checks_live,
     _checks_options,
     _checks_pair,
     _checks_pairs,

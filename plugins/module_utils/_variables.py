@@ -579,6 +579,30 @@ VARIABLES: tuple[Variable, ...] = (
         "dhcp1",
     ),
     Variable(
+        "kea_accept_drift",
+        "bool",
+        False,
+        "Take back what somebody has changed on a host since the last run, in the configuration file or in the running"
+        " server.",
+        False,
+    ),
+    Variable(
+        "kea_allow_subnet_removal",
+        "bool",
+        False,
+        "Remove a subnet although clients have leases in it.",
+        False,
+    ),
+    Variable(
+        "kea_known_dhcp_servers",
+        "list",
+        [],
+        "Addresses of other DHCP servers that may answer on the networks of a new pair, for example while the network"
+        " is moved to it. Their pools and those of the pair must be apart.",
+        ["192.168.1.1"],
+        elements="str",
+    ),
+    Variable(
         "kea_expect",
         "list",
         [],

@@ -27,6 +27,8 @@ from ansible_collections.keaops.kea.plugins.module_utils._findings import (
     worst_first,
 )
 from ansible_collections.keaops.kea.plugins.module_utils._model import CONNECTION_VARIABLES, Pair, RawHost, build_pair
+from ansible_collections.keaops.kea.plugins.module_utils._plan import serves
+from ansible_collections.keaops.kea.plugins.module_utils._render import lease_view
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
 from ansible_collections.keaops.kea.plugins.plugin_utils import _run, _sources
 
@@ -40,6 +42,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _BOOLEANS = {"True": True, "False": False}
 _SETUP = "__kea_setup"
 _HOST_INFO = "__kea_host_info"
+_DHCP_PROBE = "__kea_dhcp_probe"
 _SECRET = "__kea_secret"
 _TLS = "__kea_tls"
 
@@ -292,6 +295,7 @@ def facts_of(host_vars: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
         "default_ipv4": (facts.get("default_ipv4") or {}).get("address"),
         "interfaces": _interfaces(facts),
         "kea": plain_or_raw(info) if usable else None,
+        "dhcp_probe": plain_or_raw(registered(host_vars, _DHCP_PROBE) or {}),
     }, trouble
 
 
@@ -469,6 +473,30 @@ def _sources_of(host_vars: Mapping[str, Any], pairs: Sequence[Pair]) -> Sources:
     sources = _sources.scan(_inventory_sources(host_vars), playbook_dir if isinstance(playbook_dir, str) else "")
     _sources.note_keys(sources, pairs, _inventory_folder(host_vars))
     return sources
+
+
+def wanted_subnets(
+    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
+) -> list[dict[str, Any]]:
+    """Return the subnets that a host is to serve, for its leases to be held against; mistakes are told elsewhere."""
+    members, _unread = collect(hostvars, groups, host, offline=True)
+    pair, _known = build_pair(*next(iter(members.items()), (host, [])))
+    return next((lease_view(server) for server in pair.servers if server.host == host), [])
+
+
+def silent_interfaces(
+    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
+) -> list[str]:
+    """Return the interfaces on which nobody of the pair serves yet, so that whoever answers there is a stranger."""
+    members, _unread = collect(hostvars, groups, host)
+    pair, _known = build_pair(*next(iter(members.items()), (host, [])))
+    server = next((server for server in pair.servers if server.host == host), None)
+    if server is None or server.facts is None or any(serves(one) for one in pair.servers):
+        return []
+    known = server.facts.get("interfaces") or {}
+    usable = [name for name, state in known.items() if state.get("up") and state.get("ipv4")]
+    served = {name.split("/")[0] for name in server.interfaces}
+    return [name for name in usable if name in served or ("*" in served and name != "lo")]
 
 
 def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: list[RawHost]) -> None:

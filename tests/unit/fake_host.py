@@ -58,6 +58,9 @@ class Host(_apply.System):
         self.refusal = "refused"
         self.locked = self.unlockable = ""
         self.journal = []
+        self.tampered = {}
+        self.leases = []
+        self.pages = 0
         self.systemd = True
         self.users = True
         # The partner: what it is from which moment on, and whether it notices what this server does.
@@ -92,6 +95,7 @@ class Host(_apply.System):
     def start(self):
         """Have the daemon run with what lies there."""
         self.running = self.live() if self.condition else None
+        self.tampered = {}
         self.loaded = self.certificate_fate(self.running)
         self.since = self.clock
         self.doomed = self.broken
@@ -274,6 +278,10 @@ class Host(_apply.System):
             self.notified += 1
             self.drained = True
             self.partner_sees("partner-in-maintenance")
+        if command == "config-get":
+            return Reply(0, "", {"Dhcp4": {"t1-percent": 0.5, **self.running["Dhcp4"], **self.tampered}})
+        if command == "lease4-get-page":
+            return self.page(**arguments)
         status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
         if _apply.uses_ha(self.running, "Dhcp4") and self.fate() != "zombie":
             state = "waiting" if self.fate() in ("waiting", "dies-late") else "hot-standby"
@@ -291,6 +299,13 @@ class Host(_apply.System):
             }
             status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
         return Reply(0, "", status)
+
+    def page(self, limit, **after):
+        """Some of the leases, in order."""
+        known = sorted(self.leases, key=lambda lease: [int(part) for part in lease["ip-address"].split(".")])
+        start = [lease["ip-address"] for lease in known].index(after["from"]) + 1 if after["from"] != "start" else 0
+        self.pages += 1
+        return Reply(0 if known[start:] else 3, "", {"leases": known[start : start + limit]})
 
     def knock(self, door, command, timeout=3):
         if command == "ha-heartbeat":

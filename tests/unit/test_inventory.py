@@ -371,6 +371,68 @@ def test_a_password_that_changes_is_noted(inventory, wanted, changes):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# what is asked of the hosts
+
+
+def filtered(made, name, host="dhcp1"):
+    return FilterModule().filters()[name](made.hostvars, host, made.groups)
+
+
+def test_the_subnets_that_leases_are_held_against(inventory):
+    network = {"name": "floor", "subnet4": [{"id": 9, "subnet": "10.9.0.0/16", "pools": []}]}
+    made = inventory(group={"kea_dhcp4_extra": {"shared-networks": [network, "nonsense"]}})
+    found = filtered(made, "wanted_subnets")
+    assert [subnet["id"] for subnet in found] == [1, 9]
+    assert found[0] == {
+        "id": 1,
+        "subnet": "192.168.1.0/24",
+        "pools": [{"pool": "192.168.1.100-192.168.1.199"}],
+        "reservations": [
+            {"hw-address": "1a:1b:1c:1d:1e:1f", "ip-address": "192.168.1.10"},
+            {"client-id": "01:11:22:33:44:55:66", "ip-address": "192.168.1.11"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("group", [{"kea_subnets": "nonsense"}, {"kea_subnets": "{{ no_such }}"}, {"kea_pair": "x"}])
+def test_subnets_that_cannot_be_read_are_told_elsewhere(inventory, group):
+    assert filtered(inventory(group=group), "wanted_subnets") == []
+
+
+SERVES = {"ha": True, "state": "hot-standby", "scopes": ["server1"]}
+
+
+@pytest.mark.parametrize(
+    ("group", "theirs", "expected"),
+    [
+        ({"kea_interfaces": ["br-lan"]}, kea_info(), ["br-lan"]),
+        ({"kea_interfaces": ["br-lan/192.168.1.2", "eth0.7", "eth9"]}, kea_info(), ["br-lan"]),
+        ({"kea_interfaces": ["*"]}, kea_info(), ["br-lan"]),
+        ({"kea_interfaces": ["br-lan"]}, kea_info(active=True, ha=SERVES), []),
+    ],
+)
+def test_interfaces_on_which_nobody_of_the_pair_serves(inventory, group, theirs, expected):
+    made = inventory(group=group)
+    for host, info in (("dhcp1", kea_info()), ("dhcp2", theirs)):
+        made.gathered(host, GATHERED)
+        made.register(host, __kea_host_info=info)
+    assert filtered(made, "silent_interfaces") == expected
+
+
+def test_interfaces_of_a_host_that_was_not_reached(inventory):
+    assert filtered(inventory(), "silent_interfaces") == []
+
+
+def test_answers_to_the_probe_are_facts(inventory):
+    made = inventory()
+    made.register("dhcp1", __kea_dhcp_probe={"answers": [{"server": "192.168.1.1"}], "problems": {}})
+    facts, _trouble = facts_after(made, info=kea_info())
+    assert facts["dhcp_probe"]["answers"] == [{"server": "192.168.1.1"}]
+    made.register("dhcp1", __kea_dhcp_probe={"skipped": True})
+    assert facts_after(made, info=kea_info())[0]["dhcp_probe"] == {"skipped": True}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # certificates
 
 TLS = {"kea_tls_enabled": True}

@@ -269,6 +269,20 @@ def test_a_changed_file_it_uses_is_a_reason_to_restart(host):
     assert run(host, config(), watch_files=[str(secret)])["action"] == "none"
 
 
+def test_a_daemon_that_somebody_changed_is_restarted(host):
+    run(host, config())
+    host.tampered = {"valid-lifetime": 600}
+    before, pid = host.snapshot(), host.pid
+    predicted = run(host, config(), check=True)
+    assert host.snapshot() == before and host.pid == pid
+    assert predicted["action"] == "restart"
+    assert predicted["reasons"] == ["somebody changed what the daemon runs: valid-lifetime: was 4000, is 600"]
+    result = run(host, config())
+    assert (result["action"], result["reasons"]) == ("restart", predicted["reasons"])
+    assert host.tampered == {} and host.pid != pid
+    assert run(host, config())["action"] == "none"
+
+
 def test_a_folder_stands_for_the_files_in_it(host):
     trust = host.etc / "trust"
     trust.mkdir()

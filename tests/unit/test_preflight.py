@@ -399,3 +399,15 @@ def test_a_ca_in_an_inventory_folder_is_refused(tmp_path, name, refused):
     code, output = run(tmp_path, own, args=["-i", str(folder)])
     assert (code != 0) == refused, output
     assert ("would take its files for hosts" in output) == refused
+
+
+def test_the_controllers_clock_is_read_around_the_question(tmp_path):
+    """On this machine, as there is no host: between the two of the controller's, the host's clock is read twice."""
+    told = "host.asked <= host.time and host.time <= host.time_after and host.time_after <= host.answered"
+    tasks = [
+        {"keaops.kea.kea_host_info": {"packages": []}, "register": "host"},
+        {"ansible.builtin.assert": {"that": told}},
+    ]
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    code, output = run(tmp_path, group=local, tasks=tasks)
+    assert code == 0, output
