@@ -8,9 +8,10 @@ import datetime
 import re
 from typing import TYPE_CHECKING, Any, Iterator
 
+from ._handover import Partnership
 from ._plan import gate_ha_states, serves
-from ._registry import ERROR, WARNING, Context, Problem, register
-from ._render import has_agent, render_ctrl_agent, render_dhcp4
+from ._registry import ERROR, RUNNING, WARNING, Context, Problem, register
+from ._render import HA_HOOK, has_agent, render_ctrl_agent, render_dhcp4
 from ._running import digest_of
 
 if TYPE_CHECKING:
@@ -65,67 +66,67 @@ def _changes(pair: Pair) -> bool:
 # the pair
 
 
-_STATES = {
-    "partner-down": (
-        "it does not hear its partner, though that runs",
-        "If that does not pass within some heartbeats, mend what is between the two; playbooks/status.yml tells more",
-    ),
-    "terminated": (
-        "Kea has given up high availability, because the clocks differ or leases were refused",
-        "Make clocks and configurations equal, stop both servers and run site.yml",
-    ),
-    "in-maintenance": (
-        "a maintenance was begun and not ended",
-        "Stop kea-dhcp4-server here, wait until playbooks/status.yml shows its partner in partner-down, and start it",
-    ),
-    "partner-in-maintenance": (
-        "a maintenance of its partner was begun and not ended",
-        "End that first; playbooks/status.yml shows both servers",
-    ),
-}
-_ALONE = (
-    "its partner is gone",
-    "This run starts the partner, and changes this server when both are well again",
-)
-_OTHER_STATE = (
-    "it passes by itself within some heartbeats",
-    "Wait until playbooks/status.yml shows both servers in order, then run again",
-)
+# These pass by themselves, so the run waits for them.
+_PASSING = ("waiting", "syncing", "ready", "communication-recovery", "in-maintenance", "partner-in-maintenance")
+_RECOVER = "Run playbooks/recover.yml, which says what is wrong and mends it; playbooks/status.yml shows both servers"
 
 
-@register("P39", ERROR, "A pair that serves is healthy before one of its servers is changed.", facts=True)
+@register(
+    "P39",
+    ERROR,
+    "A pair that serves is healthy before one of its servers is changed.",
+    warns=True,
+    looks_at=(RUNNING,),
+)
 def pair_fit_to_start(context: Context) -> Iterator[Problem]:
     pair = context.pair
     for server in context.with_facts():
-        daemon, gate = _daemon(server), gate_ha_states(pair, server)
-        if not daemon.get("active"):
+        daemon, partner = _daemon(server), pair.partner_of(server)
+        if daemon.get("active") and not _at_work(server) and daemon.get("link"):
+            yield Problem(
+                server.host,
+                "HA state",
+                "none",
+                "the server runs, but without high availability, so it may serve nobody",
+                "This run restarts it; its log says why: /var/log/kea/kea-dhcp4.log",
+                WARNING,
+            )
+        gate = gate_ha_states(pair, server)
+        if not gate or not _at_work(server):
             continue
-        if not _at_work(server):
-            if daemon.get("link"):
-                yield Problem(
-                    server.host,
-                    "HA state",
-                    "none",
-                    "the server runs, but without high availability, so it may serve nobody",
-                    "This run restarts it; its log says why: /var/log/kea/kea-dhcp4.log",
-                    WARNING,
-                )
-        elif gate and daemon["ha"].get("state") not in gate:
-            state, partner = daemon["ha"].get("state"), pair.partner_of(server)
-            # A partner that does not serve is changed first, and what is gone with it comes back; but for one state.
-            alone = state != "terminated" and (partner is None or not _at_work(partner))
-            why, fix = _ALONE if alone else _STATES.get(state, _OTHER_STATE)
+        state = daemon["ha"].get("state")
+        problem = _partnership(pair).unfit(daemon["ha"], gate) if daemon["ha"].get("partner") else ""
+        stuck = state == "terminated" or (state == "partner-down" and _hears_nobody(partner))
+        if problem:
             yield Problem(
                 server.host,
                 "HA state",
                 state,
-                f"a server is changed only in the state {' or '.join(gate)}: {why}",
-                fix,
-                WARNING if alone or not _changes(pair) else "",
+                f"a server is changed only in the state {' or '.join(gate)}. {problem}",
+                _RECOVER if stuck else "If that does not pass within some heartbeats, run playbooks/recover.yml",
+                "" if stuck and _changes(pair) else WARNING,
             )
 
 
-@register("P44", ERROR, "The servers of a running pair reach each other before one of them is changed.", facts=True)
+def _partnership(pair: Pair) -> Partnership:
+    """Return what knows when a server of the pair may be interrupted, by what is known of it already."""
+    ha = {"heartbeat-delay": pair.settings["kea_ha_heartbeat_delay"]}
+    hook = {"library": HA_HOOK, "parameters": {"high-availability": [ha]}}
+    return Partnership(None, {"hooks-libraries": [hook]}, None)
+
+
+def _hears_nobody(partner: Server | None) -> bool:
+    """Tell whether the partner of a server that serves alone is at work, too, and not on its way back to it."""
+    return partner is not None and _at_work(partner) and _daemon(partner)["ha"].get("state") not in _PASSING
+
+
+@register(
+    "P44",
+    ERROR,
+    "The servers of a running pair reach each other before one of them is changed.",
+    warns=True,
+    looks_at=(RUNNING,),
+)
 def partners_reach_each_other(context: Context) -> Iterator[Problem]:
     pair = context.pair
     if pair.settings["kea_accept_outage"] or not all(_at_work(server) for server in pair.servers):
@@ -145,7 +146,7 @@ def partners_reach_each_other(context: Context) -> Iterator[Problem]:
             )
 
 
-@register("P21", WARNING, "Both servers of a pair run the same subnets, pools and ids.", facts=True)
+@register("P21", WARNING, "Both servers of a pair run the same subnets, pools and ids.", looks_at=(RUNNING,))
 def same_subnets_run(context: Context) -> Iterator[Problem]:
     servers = [server for server in context.with_facts() if _daemon(server).get("subnets") is not None]
     for first, other in zip(servers, servers[1:]):
@@ -171,12 +172,20 @@ def _subnet_words(subnet: dict[str, Any] | None) -> str:
 _DAEMON_FILES = {"dhcp4": "kea-dhcp4.conf", "ctrl_agent": "kea-ctrl-agent.conf"}
 
 
-@register("P40", ERROR, "A host is as the last run left it, or kea_accept_drift says to take changes back.", facts=True)
+@register(
+    "P40",
+    ERROR,
+    "A host is as the last run left it, or kea_accept_drift says to take changes back.",
+    looks_at=(RUNNING,),
+)
 def no_drift(context: Context) -> Iterator[Problem]:
     pair = context.pair
     if pair.settings["kea_accept_drift"]:
         return
     for server in context.with_facts():
+        if _kea(server).get("journal"):
+            # A run of ours that did not end: the next one knows what it has left.
+            continue
         for name, file in _DAEMON_FILES.items():
             drift = _daemon(server, name).get("drift") or {}
             # A file that says what is wanted needs no consent: a run was cut off, or the inventory has it now.
@@ -214,7 +223,9 @@ def _leases(number: int) -> str:
     return f"{number} lease{'' if number == 1 else 's'}"
 
 
-@register("L01", ERROR, "No subnet with leases in use is removed without kea_allow_subnet_removal.", facts=True)
+@register(
+    "L01", ERROR, "No subnet with leases in use is removed without kea_allow_subnet_removal.", looks_at=(RUNNING,)
+)
 def removed_subnets_are_empty(context: Context) -> Iterator[Problem]:
     if context.pair.settings["kea_allow_subnet_removal"]:
         return
@@ -229,7 +240,7 @@ def removed_subnets_are_empty(context: Context) -> Iterator[Problem]:
         )
 
 
-@register("L02", ERROR, "Pools keep the addresses that clients have leased.", ignorable=True, facts=True)
+@register("L02", ERROR, "Pools keep the addresses that clients have leased.", ignorable=True, looks_at=(RUNNING,))
 def pools_hold_leases(context: Context) -> Iterator[Problem]:
     subnets = _by_id(context.pair)
     for hosts, entry in _most(context, "outside"):
@@ -249,7 +260,7 @@ def _by_id(pair: Pair) -> dict[int, Subnet]:
     return {subnet.id: subnet for server in pair.servers for subnet in server.subnets}
 
 
-@register("L03", WARNING, "A reserved address is not leased to another client.", ignorable=True, facts=True)
+@register("L03", WARNING, "A reserved address is not leased to another client.", looks_at=(RUNNING,))
 def reserved_addresses_are_free(context: Context) -> Iterator[Problem]:
     seen: dict[tuple[int, str], tuple[list[str], dict[str, Any]]] = {}
     for server in context.with_facts():
@@ -293,16 +304,19 @@ def _colons(identifier: str) -> str:
 # other DHCP servers
 
 
-@register("L04", ERROR, "Before the first deployment, nobody else serves the network.", ignorable=True, facts=True)
+@register(
+    "L04", ERROR, "Before the first deployment, nobody serves the network but kea_known_dhcp_servers.", facts=True
+)
 def network_is_free(context: Context) -> Iterator[Problem]:
     pair = context.pair
     if any(serves(server) for server in pair.servers):
         return
+    known = pair.settings["kea_known_dhcp_servers"]
     seen: dict[tuple[str, str], tuple[list[str], dict[str, Any]]] = {}
     for server in context.with_facts():
         for entry in (server.facts.get("dhcp_probe") or {}).get("answers") or []:
-            hosts, _first = seen.setdefault((entry["server"], entry["mac"]), ([], entry))
-            hosts.append(server.host)
+            if entry["server"] not in known:
+                seen.setdefault((entry["server"], entry["mac"]), ([], entry))[0].append(server.host)
     for hosts, entry in seen.values():
         through = f" through the relay {entry['relay']}" if entry.get("relay") else ""
         yield Problem(
@@ -311,12 +325,12 @@ def network_is_free(context: Context) -> Iterator[Problem]:
             entry["server"],
             f"another DHCP server (MAC {entry['mac']}) answers on {entry['interface']}{through} and offers"
             f" {entry['address']}; servers that do not know each other give one address to two clients",
-            "Switch it off, often it is the router's, and run again; to deploy beside it,"
-            """ -e '{"kea_preflight_ignore": ["L04"]}'""",
+            "Switch it off, often it is the router's, and run again; to deploy beside it, with pools that are apart,"
+            f" write kea_known_dhcp_servers: [{entry['server']}]",
         )
 
 
-@register("P43", ERROR, "No other program on a host serves DHCP.", facts=True)
+@register("P43", ERROR, "No other program on a host serves DHCP.", facts=True, warns=True)
 def dhcp_port_is_ours(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         for entry in _kea(server).get("sockets") or []:
@@ -367,7 +381,7 @@ def _bound_to(entry: dict[str, Any]) -> str:
     return "all interfaces" if entry.get("address") in ("0.0.0.0", "::") else str(entry.get("address"))
 
 
-@register("P43", WARNING, "Nobody but the administrator restarts Kea.", ignorable=True, facts=True)
+@register("P43", WARNING, "Nobody but the administrator restarts Kea.", facts=True)
 def no_unattended_restarts(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         if (_kea(server).get("services") or {}).get("upgrades"):
@@ -407,7 +421,7 @@ def _at_least(low: float, high: float) -> float:
     return high if high < 0 else 0.0
 
 
-@register("P34", ERROR, "The clocks of both hosts, and of the controller, are the same.", facts=True)
+@register("P34", ERROR, "The clocks of both hosts, and of the controller, are the same.", facts=True, warns=True)
 def clocks_agree(context: Context) -> Iterator[Problem]:
     known = [(server, offset) for server, offset in ((one, _offset(one)) for one in context.with_facts()) if offset]
     for (first, mine), (other, theirs) in zip(known, known[1:]):
@@ -435,7 +449,7 @@ def clocks_agree(context: Context) -> Iterator[Problem]:
             )
 
 
-@register("P34", WARNING, "A service keeps the clock of each host right.", ignorable=True, facts=True)
+@register("P34", WARNING, "A service keeps the clock of each host right.", facts=True)
 def clocks_are_kept(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         services = _kea(server).get("services") or {}
@@ -454,7 +468,7 @@ def clocks_are_kept(context: Context) -> Iterator[Problem]:
 # disks and AppArmor
 
 
-@register("P38", ERROR, "There is room for leases and logs.", ignorable=True, facts=True)
+@register("P38", ERROR, "There is room for leases and logs.", ignorable=True, facts=True, warns=True)
 def disks_have_room(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         for what, disk in (_kea(server).get("disks") or {}).items():

@@ -11,13 +11,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keaops.kea.plugins.module_utils import _compare, _leases, _running
-from ansible_collections.keaops.kea.plugins.module_utils._api import (
-    HttpTransport,
-    KeaApiError,
-    KeaClient,
-    read_password,
-)
+from ansible_collections.keaops.kea.plugins.module_utils import _leases, _running
+from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError
+from ansible_collections.keaops.kea.plugins.module_utils._handover import doors_of
 
 if TYPE_CHECKING:
     from ansible_collections.keaops.kea.plugins.module_utils._apply import System
@@ -26,7 +22,6 @@ LEASE_DIR = "/var/lib/kea"
 LOG_DIR = "/var/log/kea"
 # Clients are served between two pages.
 _PAGE = 1000
-_PARTNER_TIMEOUT = 3
 TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd")
 DHCP_SERVICES = ("dnsmasq", "isc-dhcp-server", "dhcpd", "udhcpd")
 _UPGRADES = "/usr/bin/unattended-upgrade"
@@ -66,37 +61,23 @@ def impact(
         start = page[-1]["ip-address"]
 
 
-def partner(running: dict[str, Any] | None) -> dict[str, Any] | None:
+def partner(system: System, section: dict[str, Any]) -> dict[str, Any] | None:
     """Ask the partner over the URL, and with the password and certificate, that the server itself uses.
+
+    Args:
+        section: the value of ``Dhcp4`` in the server's file.
 
     Returns:
         ``url``, and ``problem`` in words, None when it answers; None without a partner.
     """
-    block = _compare.high_availability(running or {}) or {}
-    peers = [peer for peer in block.get("peers") or [] if peer.get("name") != block.get("this-server-name")]
-    if not peers:
+    door = doors_of(section)[1]
+    if door is None:
         return None
-    peer = peers[0]
-    url = str(peer.get("url"))
-    files = {name: peer.get(name) or block.get(name) for name in ("trust-anchor", "cert-file", "key-file")}
     try:
-        password = peer.get("basic-auth-password")
-        if peer.get("basic-auth-password-file"):
-            password = read_password(peer["basic-auth-password-file"])
-        transport = HttpTransport(
-            url,
-            user=peer.get("basic-auth-user") or None,
-            password=password,
-            ca_path=files["trust-anchor"],
-            client_cert=files["cert-file"],
-            client_key=files["key-file"],
-            timeout=_PARTNER_TIMEOUT,
-            verify_hostname=False,
-        )
-        KeaClient(transport).command("status-get", check=True)
+        reply = system.knock(door, "status-get")
     except KeaApiError as exc:
-        return {"url": url, "problem": str(exc)}
-    return {"url": url, "problem": None}
+        return {"url": door.url, "problem": str(exc)}
+    return {"url": door.url, "problem": f"{door.url}: {reply.text}" if reply.result else None}
 
 
 def disks(running: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

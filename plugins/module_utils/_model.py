@@ -740,6 +740,10 @@ def _check_expectations(settings: dict[str, Any], reader: _Reader) -> None:
                 "an expectation is a mapping with query and equals",
                 "Write for example {query: 'Dhcp4.\"valid-lifetime\"', equals: 43200}",
             )
+    for index, item in enumerate(settings["kea_known_dhcp_servers"]):
+        if ipv4_number(item) is None:
+            where, fix = f"kea_known_dhcp_servers[{index}]", "Write its address, for example 192.168.1.1"
+            reader.wrong("V03", where, item, "a DHCP server is known by its IPv4 address", fix)
 
 
 class _Numbers(NamedTuple):

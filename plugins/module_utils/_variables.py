@@ -602,6 +602,15 @@ VARIABLES: tuple[Variable, ...] = (
         False,
     ),
     Variable(
+        "kea_known_dhcp_servers",
+        "list",
+        [],
+        "Addresses of other DHCP servers that may answer on the networks of a new pair, for example while the network"
+        " is moved to it. Their pools and those of the pair must be apart.",
+        ["192.168.1.1"],
+        elements="str",
+    ),
+    Variable(
         "kea_expect",
         "list",
         [],

@@ -219,9 +219,9 @@ options:
 notes:
   - Needs root and systemd.
   - "Files beside O(path): C(.keaops-previous), the last configuration before this one, or before O(run). Below
-    C(/var/lib/keaops): a marker for each daemon, with the fingerprint of the configuration that was proven to serve,
-    and a record of it and of what the daemon said that it runs, without secrets; and C(journal.json), who changes the
-    host or did so last."
+    C(/var/lib/keaops): a marker for each daemon, with the fingerprint of the configuration that was proven to serve, a
+    record of it and of what the daemon said that it runs, without secrets, and C(journal.json), who changes the host or
+    did so last."
   - A DHCPv4 server that runs another configuration than the one applied, as somebody has changed it by its API, is
     restarted.
 seealso:

@@ -467,6 +467,7 @@ class Seen:
     Attributes:
         info (dict): what there is to tell of it.
         config (dict): what it runs; None if it was not asked, or does not tell.
+        section (dict): what its configuration file says.
         socket (str): its UNIX socket.
     """
 
@@ -482,6 +483,7 @@ class Seen:
         unix = daemon.api == "unix"
         self.socket = _apply.unix_socket(content, daemon.key, daemon.control_socket) or daemon.control_socket
         self.config = _drift.running(system, self.socket, daemon.key) if ask and unix and active else None
+        self.section = (content.get(daemon.key) if isinstance(content, dict) else None) or {}
         digest = None if content is None else _apply.digest_of(content)
         self.info = {
             "active": active,
@@ -563,7 +565,7 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
         "packages": installed_packages(system, packages),
         "sockets": listening(system=system),
         "daemons": {name: daemon.info for name, daemon in daemons.items()},
-        "partner": _live.partner(server.config),
+        "partner": None if server.config is None else _live.partner(system, server.section),
         "leases": _live.impact(system, server.socket, server.config, subnets, start),
         "apparmor": apparmor,
         "apparmor_rules": _live.apparmor_rules(system) if apparmor else None,
