@@ -26,7 +26,7 @@ from ._dialect import (
     platform_for,
 )
 from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, series_order, vocabulary
-from ._registry import ERROR, Finding, key_path, merge_hosts, short
+from ._registry import ERROR, SHORT, Finding, key_path, merge_hosts, short
 from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
     BY_NAME,
@@ -374,7 +374,7 @@ class _Reader:
     def _text(self, variable: Variable, value: str, shown: Any, example: str) -> str | None:
         if not value.strip():
             self.wrong("V04", variable.name, shown, "the value is empty", example)
-        elif not variable.choices and not variable.secret and oddity(value):
+        elif not variable.choices and not _may_be_secret(variable, value) and oddity(value):
             self.wrong("V31", variable.name, shown, "the value is not what it looks like", _tidied(value))
         elif variable.choices and value not in variable.choices:
             near = get_close_matches(value, variable.choices, n=1)
@@ -658,9 +658,14 @@ def _check_texts(reader: _Reader, path: str, value: Any) -> None:
         reader.wrong("V31", path, value, "the value is not what it looks like", _tidied(value))
 
 
+def _may_be_secret(variable: Variable, value: str) -> bool:
+    """Tell whether a value must not be talked about: a long one may be a key itself, where its path is wanted."""
+    return variable.secret or (len(value) > SHORT and bool(_SECRET_NAME.search(variable.name)))
+
+
 def _tidied(value: str) -> str:
     """Return how to write a text; not a long one: it may be the content of a file, such as a key."""
-    return f"Write '{tidy(value)}'" if short(value) == value else "Type it again"
+    return f"Write '{tidy(value)}'" if len(value) <= SHORT else "Type it again"
 
 
 _SECRETS = {

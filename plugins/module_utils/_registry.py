@@ -20,7 +20,7 @@ ERROR = "error"
 WARNING = "warning"
 INFO = "info"
 RANK = {ERROR: 0, WARNING: 1, INFO: 2}
-_SHORT = 60
+SHORT = 60
 
 # What can be wrong with a variable before any relation is looked at.
 INPUT_RULES: dict[str, str] = {
@@ -115,7 +115,7 @@ def short(value: Any) -> str:
     """Return a value in a short printable form."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     text = "".join(char if char.isprintable() else "?" for char in text)
-    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
+    return text if len(text) <= SHORT else text[: SHORT - 3] + "..."
 
 
 def key_path(path: str, key: str) -> str:

@@ -187,23 +187,6 @@ def _shared_network(network: SharedNetwork) -> dict[str, Any]:
     return body
 
 
-def lease_view(server: Server) -> list[dict[str, Any]]:
-    """Return of a host's subnets, in Kea's form, what decides whether a lease fits."""
-    return [
-        {
-            "id": subnet.id,
-            "subnet": str(subnet.network),
-            "pools": [{"pool": pool.body["pool"]} for pool in subnet.pools],
-            "reservations": [
-                {entry.kind: entry.identifier, "ip-address": entry.body["ip-address"]}
-                for entry in subnet.reservations
-                if entry.address is not None
-            ],
-        }
-        for subnet in server.every_subnet
-    ]
-
-
 def _log_size(pair: Pair, size: int) -> int:
     """Return when a log is turned over: the template's size, or more where more heartbeats are logged."""
     often = _TEMPLATE_HEARTBEAT // pair.settings["kea_ha_heartbeat_delay"]
