@@ -103,7 +103,8 @@ def _rules(checked: Checked) -> list[_Rule]:
     rules = {id_: _Rule(id_, _findings.ERROR, what, False, False) for id_, what in _findings.INPUT_RULES.items()}
     for check in sorted(_findings.CHECKS, key=lambda check: check.id):
         offline = {_findings.INVENTORY, _findings.CONTROLLER, _findings.PAIRS} & set(check.looks_at)
-        rule = _Rule(check.id, check.severity, check.what, not offline, check.ignorable)
+        acceptable = check.ignorable or check.warns or check.severity == _findings.WARNING
+        rule = _Rule(check.id, check.severity, check.what, not offline, acceptable)
         known = rules.get(check.id)
         if known:
             rule = _Rule(

@@ -509,13 +509,6 @@ ERRORS = {
         ["112233", "YAML read a MAC address"],
     ),
     # options
-    "an option that is cut": (
-        subnet(option_data={"boot-file-name": "a,b"}),
-        "V07",
-        BOTH,
-        "kea_subnets[0].option_data.boot-file-name",
-        ["'a,b'", "before the first comma, which is 'a'"],
-    ),
     "an option too large": (
         subnet(option_data={"default-ip-ttl": 256}),
         "V07",

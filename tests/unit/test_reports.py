@@ -94,7 +94,7 @@ def test_json_holds_everything(tmp_path):
 
 def test_json_of_a_good_inventory(tmp_path):
     found = report(check(tmp_path), "json")
-    assert (found["passed"], found["findings"]) == (True, [])
+    assert found["passed"] and {item["severity"] for item in found["findings"]} <= {"info"}
     assert {item["id"] for item in found["checks"]} == IDS
     assert {item["done"] for item in found["checks"]} == {True, False}
 
