@@ -510,11 +510,11 @@ ERRORS = {
     ),
     # options
     "an option that is cut": (
-        subnet(option_data={"boot-file-name": "a,b"}),
+        subnet(option_data=[{"name": "boot-file-name", "data": "a,b"}]),
         "V07",
         BOTH,
-        "kea_subnets[0].option_data.boot-file-name",
-        ["'a,b'", "before the first comma, which is 'a'"],
+        "kea_subnets[0].option_data[0].data",
+        ["'a,b'", "drops what comes after 'a'", "\\,"],
     ),
     "an option too large": (
         subnet(option_data={"default-ip-ttl": 256}),
