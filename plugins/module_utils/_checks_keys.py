@@ -170,7 +170,7 @@ _HOOK_NAMES = (
 _KNOWN_HOOKS = frozenset(f"libdhcp_{name}.so" for name in _HOOK_NAMES.split())
 
 
-@register("V35", ERROR, "Hooks of your own are loaded once, and by a name that Kea has.", ignorable=True, warns=True)
+@register("V35", ERROR, "Hooks of your own are loaded once, and by a name that Kea has.", ignorable=True)
 def hooks_known(context: Context) -> Iterator[Problem]:
     for label, server in _extras(context):
         hooks = _hooks(server)
@@ -181,7 +181,7 @@ def hooks_known(context: Context) -> Iterator[Problem]:
             if name not in _KNOWN_HOOKS and "/" not in str(entry.get("library")):
                 near = get_close_matches(name, _KNOWN_HOOKS - set(OWN_HOOKS), n=1)
                 fix = f"Did you mean {near[0]}?" if near else "If it is one of your own, give its path"
-                yield Problem(label, path + ".library", name, "no hook of Kea's has this name", fix, WARNING)
+                yield Problem(label, path + ".library", name, "no hook of Kea's has this name", fix)
 
 
 @register(

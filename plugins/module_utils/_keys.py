@@ -112,6 +112,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reservation-mode": ("disabled", "off", "out-of-pool", "global", "all"),
     "severity": ("NONE", "FATAL", "ERROR", "WARN", "INFO", "DEBUG"),
 }
+# In bytes: the fields of a DHCP message have no more room.
+_LONGEST = {"boot-file-name": 127, "server-hostname": 63}
 _CASELESS = ("ddns-replace-client-name", "severity")
 # What a map cannot be without.
 _REQUIRED = {"client-classes": "name", "dhcp-ddns": "enable-updates"}
@@ -227,6 +229,8 @@ def _value(scope: str, key: str, value: Any) -> Iterator[Trouble]:
         yield Trouble(key, f"the value must be {kind}", f"Write {_EXAMPLES[kind]}")
     elif not value and (kind in _NOT_EMPTY or key in _NOT_EMPTY) and key not in _MAY_BE_EMPTY:
         yield Trouble(key, "it is empty, which Kea does not read", "Remove it")
+    elif len(value.encode() if isinstance(value, str) else ()) > _LONGEST.get(key, _MOST):
+        yield Trouble(key, f"it is longer than {_LONGEST[key]} bytes, for which a message has room", "Shorten it")
     elif key in CHOICES:
         yield from _choice(key, value if isinstance(value, list) else [value])
 

@@ -139,6 +139,18 @@ CASES = {
         "kea_subnets[0].client_class",
         ["either this or client-classes"],
     ),
+    "server name longer than its field": (
+        subnet(server_hostname="a" * 64),
+        "V30",
+        "kea_subnets[0].server_hostname",
+        ["aaaa", "longer than 63 bytes"],
+    ),
+    "boot file longer than its field": (
+        only_reservation(hw_address="1a:1b:1c:1d:1e:1f", boot_file_name="\u00e4" * 64),
+        "V30",
+        "kea_subnets[0].reservations[0].boot_file_name",
+        ["longer than 127 bytes"],
+    ),
     "socket type in capitals": (
         extra(interfaces_config={"dhcp-socket-type": "RAW"}),
         "V30",
