@@ -1008,6 +1008,8 @@ class _SubnetReader:
             if ipv4_number(item) is None:
                 fix = f"Write for example relay: {{ip_addresses: [{meant_address(item) or '192.168.1.1'}]}}"
                 self.reader.not_text("V04", path + ".relay", item, "a relay is given by its IPv4 address", fix)
+            elif item in relays:
+                self.reader.wrong("V04", path + ".relay", item, "the relay is listed twice", "Remove one of them")
             else:
                 relays.append(item)
         return relays

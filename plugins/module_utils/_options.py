@@ -322,7 +322,8 @@ def _check_values(path: str, definition: Definition, parts: Sequence[str], data:
         message = f"has {len(kinds)} values" if len(kinds) > 1 else "takes one value"
         if kinds[-1] == "text" and not isinstance(data, list):
             fix = f"A comma that belongs to a text has a backslash before it, for example {_escaped(parts[-1] + ',b')}"
-        yield Trouble(path, data, f"the option {name} {message}, and Kea drops what comes after", fix)
+        message = f"the option {name} {message}, and Kea drops what comes after '{parts[len(kinds) - 1]}'"
+        yield Trouble(path, data, message, fix)
         return
     for index, part in enumerate(parts):
         wanted = _what_is_wrong(kinds[min(index, len(kinds) - 1)], part)

@@ -509,6 +509,13 @@ ERRORS = {
         ["112233", "YAML read a MAC address"],
     ),
     # options
+    "an option that is cut": (
+        subnet(option_data=[{"name": "boot-file-name", "data": "a,b"}]),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data[0].data",
+        ["'a,b'", "drops what comes after 'a'", "\\,"],
+    ),
     "an option too large": (
         subnet(option_data={"default-ip-ttl": 256}),
         "V07",
