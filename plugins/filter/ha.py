@@ -29,6 +29,7 @@ def _seen(host: str, host_vars: Any) -> _ha_control.Seen:
         leases=view["leases"],
         proven=view["proven"],
         agent=view["agent"],
+        run=view["run"],
         version=_version(host_vars),
     )
 

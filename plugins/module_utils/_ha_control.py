@@ -323,6 +323,7 @@ class Seen(NamedTuple):
         proven: whether the configuration in place was proven to serve.
         agent: whether its Control Agent runs, None when the pair talks without one.
         version: the Kea that is installed.
+        run: the run of a playbook that has changed something there and has not ended, in words.
     """
 
     host: str
@@ -338,6 +339,7 @@ class Seen(NamedTuple):
     proven: bool = True
     agent: bool | None = None
     version: str | None = None
+    run: str = ""
 
     @property
     def well(self) -> bool:
@@ -420,6 +422,14 @@ def switch(first: Seen, second: Seen, serve: str = "") -> Verdict:
     found = "; ".join(one.words() for one in pair) + "."
     if serve and serve not in [one.host for one in pair]:
         return Verdict(found, (), f"kea_serve = {serve!r} is not in this pair. Write {first.host} or {second.host}.")
+    busy = next((one for one in pair if one.run), None)
+    if busy is not None:
+        return Verdict(
+            found,
+            (),
+            f"Kea on {busy.host} is being changed by {busy.run}. Wait until that has ended; if it was interrupted, site.yml "
+            "ends it.",
+        )
     if not serve:
         return _switch_back(first, second, found)
     staying, leaving = (first, second) if serve == first.host else (second, first)
@@ -463,6 +473,7 @@ def recover(first: Seen, second: Seen, dead_host: str = "", failed: tuple[str, .
     """
     pair = tuple(sorted((first, second), key=lambda one: one.role != "primary"))
     found = "; ".join(one.words() for one in pair) + "."
+    found += "".join(f" {one.host}: {one.run} has not ended; site.yml ends it." for one in pair if one.run)
     unknown = [one for one in pair if not one.reached]
     if len(unknown) == 2:
         return Verdict(found, (), "Neither host can be asked. Nothing was done.")

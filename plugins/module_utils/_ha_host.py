@@ -13,7 +13,7 @@ import os
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare, _ha_control
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare, _ha_control, _journal
 from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient
 from ansible_collections.keaops.kea.plugins.module_utils._state import clock_skew, normalise
 
@@ -112,7 +112,12 @@ class Control:
             "leases": self._lease_problem(),
             "proven": self._proven(),
             "agent": self._agent(),
+            "run": self._run(),
         }
+
+    def _run(self) -> str:
+        journal = _journal.read(self.system)
+        return _journal.describe(journal, self.system.epoch()) if journal.get("open") else ""
 
     def _agent(self) -> bool | None:
         """Tell whether the Control Agent runs, through which the partner hears this server; None without one."""

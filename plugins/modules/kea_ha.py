@@ -190,6 +190,9 @@ before:
     agent:
       description: Whether the Control Agent runs through which the partner hears this server. V(null) without one.
       type: bool
+    run:
+      description: The run of a playbook that has changed something here and has not ended, in words.
+      type: str
   sample:
     running: true
     ha: {ha: true, state: hot-standby, role: standby, scopes: [], serving: false}
@@ -202,6 +205,7 @@ before:
     leases: ""
     proven: true
     agent: true
+    run: ""
 after:
   description: The same, at the end.
   returned: always, but in check mode

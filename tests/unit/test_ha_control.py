@@ -262,6 +262,17 @@ def test_a_switch_over_that_is_refused(both, serve, words):
     assert words in verdict.refusal
 
 
+def test_no_switch_over_in_the_middle_of_a_change():
+    verdict = switch(*pair(one={"run": "the run 7 of anna on control1"}), "dhcp2")
+    assert "Kea on dhcp1 is being changed by the run 7 of anna on control1" in verdict.refusal
+    assert not verdict.steps
+
+
+def test_a_recovery_tells_of_a_change_that_has_not_ended():
+    found = recover(*pair("terminated", "terminated", one={"run": "the run 7 of anna on control1"})).found
+    assert "dhcp1: the run 7 of anna on control1 has not ended; site.yml ends it." in found
+
+
 def test_switching_back():
     assert switch(*pair()) == ("Both servers do their part already.", (), "")
     assert steps(switch(*pair("in-maintenance", "partner-in-maintenance"))) == BACK
