@@ -427,8 +427,8 @@ def switch(first: Seen, second: Seen, serve: str = "") -> Verdict:
         return Verdict(
             found,
             (),
-            f"Kea on {busy.host} is being changed by {busy.run}. Wait until that has ended; if it was interrupted, site.yml "
-            "ends it.",
+            f"Kea on {busy.host} is being changed by {busy.run}. Wait for its end; if it was interrupted, "
+            "site.yml ends it.",
         )
     if not serve:
         return _switch_back(first, second, found)

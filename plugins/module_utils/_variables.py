@@ -572,6 +572,14 @@ VARIABLES: tuple[Variable, ...] = (
         "dhcp2",
     ),
     Variable(
+        "kea_upgrade_release",
+        "str",
+        None,
+        "For upgrade.yml: the release of the distribution from which Kea is taken, as for C(apt-get -t). Its sources must be"
+        " on the hosts. Unset: what apt would take by itself.",
+        "trixie",
+    ),
+    Variable(
         "kea_dead_host",
         "str",
         None,

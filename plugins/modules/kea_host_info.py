@@ -24,6 +24,10 @@ options:
     type: list
     elements: str
     default: [kea-dhcp4-server, kea-ctrl-agent, kea-common, openssl, nftables]
+  release:
+    description:
+      - The release of the distribution whose packages count as candidates, as for C(apt-get -t). Without it apt decides.
+    type: str
   tls_dir:
     description: The folder of the certificates.
     type: path
@@ -303,11 +307,11 @@ def installed_packages(system, names):
     return {row[0]: row[1] for row in rows if len(row) == 2 and (row[0].startswith("kea") or row[0] in names)}
 
 
-def candidates(system, names):
-    """Return {package: version} of what the package manager would install."""
+def candidates(system, names, release=None):
+    """Return {package: version} of what the package manager would install, from *release* if that is given."""
     if not names:
         return {}
-    done = system.run(["apt-cache", "policy"] + names)
+    done = system.run(["apt-cache"] + (["-t", release] if release else []) + ["policy"] + names)
     if done.rc != 127:
         found, name = {}, None
         for line in done.out.splitlines():
@@ -404,9 +408,9 @@ def wireless(folder="/sys/class/net"):
         return []
 
 
-def gather(system, packages, tls_dir="/etc/kea/tls"):
+def gather(system, packages, tls_dir="/etc/kea/tls", release=None):
     """Return the whole answer."""
-    available = candidates(system, packages)
+    available = candidates(system, packages, release)
     return {
         "version": version_of(system, _apply.DAEMONS["dhcp4"]),
         "candidate": available.get(packages[0]) if packages else None,
@@ -436,12 +440,13 @@ def main():
                 "elements": "str",
                 "default": ["kea-dhcp4-server", "kea-ctrl-agent", "kea-common", "openssl", "nftables"],
             },
+            "release": {"type": "str"},
             "tls_dir": {"type": "path", "default": "/etc/kea/tls"},
         },
         supports_check_mode=True,
     )
     params = module.params
-    module.exit_json(changed=False, **gather(_apply.System(), params["packages"], params["tls_dir"]))
+    module.exit_json(changed=False, **gather(_apply.System(), params["packages"], params["tls_dir"], params["release"]))
 
 
 if __name__ == "__main__":
