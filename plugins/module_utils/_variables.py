@@ -575,8 +575,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_upgrade_release",
         "str",
         None,
-        "For upgrade.yml: the release of the distribution from which Kea is taken, as for C(apt-get -t). Its sources must be"
-        " on the hosts. Unset: what apt would take by itself.",
+        "For upgrade.yml: the release from which Kea is taken, as for C(apt-get -t). The sources of that release must"
+        " be on the hosts. Unset: what apt would take by itself.",
         "trixie",
     ),
     Variable(

@@ -26,7 +26,7 @@ options:
     default: [kea-dhcp4-server, kea-ctrl-agent, kea-common, openssl, nftables]
   release:
     description:
-      - The release of the distribution whose packages count as candidates, as for C(apt-get -t). Without it apt decides.
+      - The release whose packages count as candidates, as for C(apt-get -t). Without it, apt decides.
     type: str
   tls_dir:
     description: The folder of the certificates.
