@@ -708,14 +708,14 @@ def certificates_renewed_after_their_end(dice: Dice, inventory: Inventory) -> st
     return "kea_tls_renew_before"
 
 
-@breaks("P41")
+@breaks("P41", "V31")
 def weak_secret(dice: Dice, inventory: Inventory) -> str:
     name = dice.of(["kea_api_password", "kea_tls_ca_passphrase"])
     inventory.group[name] = dice.of(["short", "changeme-changeme", "aaaaaaaaaaaaaaaaaaaa", "k3J!x9Qw7Lm2Zt5R\n"])
     return name
 
 
-@breaks("P41")
+@breaks("P41", "V31")
 def user_with_a_colon(dice: Dice, inventory: Inventory) -> str:
     inventory.group["kea_api_user"] = dice.of(["a:b", "a\nb", "漢"])
     return "kea_api_user"
