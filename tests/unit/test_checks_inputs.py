@@ -237,7 +237,9 @@ def test_expressions_and_comments_may_have_lines_and_blanks():
     assert examine({"kea_dhcp4_extra": {"client-classes": classes}}) == []
 
 
-@pytest.mark.parametrize("variable", ["kea_tls_cert_file", "kea_tls_key_file", "kea_tls_trust_anchor", "kea_server_name"])
+@pytest.mark.parametrize(
+    "variable", ["kea_tls_cert_file", "kea_tls_key_file", "kea_tls_trust_anchor", "kea_server_name"]
+)
 def test_a_key_where_its_path_is_wanted_is_not_shown(variable):
     key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n"
     for item in examine(dhcp1={variable: key}):
