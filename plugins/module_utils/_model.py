@@ -660,7 +660,9 @@ def _check_texts(reader: _Reader, path: str, value: Any) -> None:
 
 def _may_be_secret(variable: Variable, value: str) -> bool:
     """Tell whether a value must not be talked about: a long one may be a key itself, where its path is wanted."""
-    return variable.secret or (len(value) > SHORT and bool(_SECRET_NAME.search(variable.name)))
+    if variable.secret or "PRIVATE KEY" in value:
+        return True
+    return len(value) > SHORT and bool(_SECRET_NAME.search(variable.name))
 
 
 def _tidied(value: str) -> str:

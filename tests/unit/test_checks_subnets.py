@@ -530,6 +530,13 @@ ERRORS = {
         "kea_subnets[0].option_data.domain-search",
         ["my example.org", "example.org"],
     ),
+    "an option that Kea would cut": (
+        subnet(option_data=[{"name": "boot-file-name", "data": "a,b"}]),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data[0].data",
+        ["'a,b'", "Kea drops what comes after", "backslash"],
+    ),
 }
 
 
