@@ -801,7 +801,8 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
 # reading subnets
 
 _IDENTIFIERS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
-_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 130), "circuit-id": (1, 255), "flex-id": (1, 255)}
+# In bytes: what every Kea takes.
+_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 128), "circuit-id": (1, 128), "flex-id": (1, 128)}
 _EXAMPLES = {
     "hw-address": "1a:1b:1c:1d:1e:1f",
     "client-id": "01:11:22:33:44:55:66",
@@ -847,7 +848,11 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     if not isinstance(value, str):
         read = as_yaml_read(value)
         return None, f"not {label}: {read}" if read else f"not {label}", fix
-    if kind not in ("hw-address", "duid") and _QUOTED_TEXT.match(value):
+    if (
+        kind not in ("hw-address", "duid")
+        and _QUOTED_TEXT.match(value)
+        and len(value.encode()) - 2 <= _LENGTHS[kind][1]
+    ):
         return value, "", ""
     if kind == "hw-address" and _CISCO_MAC.match(value):
         digits = value.replace(".", "").lower()

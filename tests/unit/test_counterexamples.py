@@ -28,6 +28,18 @@ CASES = {
         "kea_subnets[0].reservations[0].hostname",
         ["my printer", "not a host name"],
     ),
+    "identifier longer than Kea takes": (
+        only_reservation(circuit_id="0a" * 129, hostname="a"),
+        "V06",
+        "kea_subnets[0].reservations[0].circuit_id",
+        ["0a0a", "it has 129 bytes"],
+    ),
+    "identifier in quotes longer than Kea takes": (
+        only_reservation(flex_id="'" + "x" * 129 + "'", hostname="a"),
+        "V06",
+        "kea_subnets[0].reservations[0].flex_id",
+        ["xxxx", "not an identifier"],
+    ),
     "reservation that gives nothing": (
         {**only_reservation(hw_address="1a:1b:1c:1d:1e:1f"), "kea_version": "2.2.0"},
         "V51",
