@@ -756,19 +756,16 @@ class _Numbers(NamedTuple):
 
     variable: str
     defaults: dict[str, int]
-    keys: Sequence[str]
-    maximum: int
-    limits: str
+    keys: dict[str, int]
+    """With the largest number of each."""
 
 
 _NUMBERS = (
-    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS, 4294967295, "0 or more"),
+    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS),
     _Numbers(
         "kea_multi_threading",
         MULTI_THREADING_DEFAULT,
-        [key.replace("_", "-") for key in MULTI_THREADING_DEFAULT],
-        65535,
-        "from 0 to 65535",
+        {key.replace("_", "-"): 65535 for key in MULTI_THREADING_DEFAULT},
     ),
 )
 
@@ -783,13 +780,13 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
             near = get_close_matches(name, rules.keys, n=1)
             names = ", ".join(near or rules.keys).replace("-", "_")
             reader.wrong("V01", path, value, "Kea knows no such key", f"Did you mean {names}?")
-        elif not _is_type("int", value) or not 0 <= value <= rules.maximum:
+        elif not _is_type("int", value) or not 0 <= value <= rules.keys[name]:
             example = next(iter(BY_NAME[rules.variable].example.values()))
             reader.wrong(
                 "V03",
                 path,
                 value,
-                f"the value must be a whole number, {rules.limits}",
+                f"the value must be a whole number, from 0 to {rules.keys[name]}",
                 f"Write for example {key}: {example}",
             )
         else:

@@ -120,6 +120,36 @@ CASES = {
         "kea_subnets[0].reservation_mode",
         ["some", "out-of-pool"],
     ),
+    "whole number for a part": (
+        subnet(t2_percent=1),
+        "V30",
+        "kea_subnets[0].t2_percent",
+        ["'1'", "a number with a fraction", "such as 0.5"],
+    ),
+    "part that is more than all": (
+        subnet(cache_threshold=1.5),
+        "V30",
+        "kea_subnets[0].cache_threshold",
+        ["1.5", "one between 0 and 1"],
+    ),
+    "renewal after rebinding, in parts": (
+        subnet(calculate_tee_times=True, t1_percent=0.9),
+        "V30",
+        "kea_subnets[0].t1_percent",
+        ["0.9", "rebind, at 0.875, before they renew"],
+    ),
+    "pool id of 0": (
+        subnet(pools=[{"pool": "192.168.1.100-192.168.1.199", "pool_id": 0}]),
+        "V30",
+        "kea_subnets[0].pools[0].pool_id",
+        ["'0'", "from 1 to 4294967295"],
+    ),
+    "clean-up in a number Kea does not take": (
+        {"kea_expired_leases_processing": {"max_reclaim_time": 10001}},
+        "V03",
+        "kea_expired_leases_processing.max_reclaim_time",
+        ["10001", "from 0 to 10000"],
+    ),
     "empty map": (extra(sanity_checks={}), "V30", "kea_dhcp4_extra.sanity-checks", ["{}", "empty"]),
     "key within a map": (
         extra(sanity_checks={"lease-check": "fix"}),
