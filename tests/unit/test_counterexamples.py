@@ -120,6 +120,15 @@ CASES = {
         "kea_subnets[0].reservation_mode",
         ["some", "out-of-pool"],
     ),
+    "classes of an option": (
+        {
+            "kea_option_data": [{"name": "ntp-servers", "data": "192.168.1.1", "client-classes": [{}]}],
+            "kea_version": "3.0.4",
+        },
+        "V07",
+        "kea_option_data[0].client-classes",
+        ["a list of names of classes"],
+    ),
     "whole number for a part": (
         subnet(t2_percent=1),
         "V30",
