@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what is derived from the code: docs/variables.md, checks.md and differential.md, and the preflight role's argument specs.
+"""Write what is derived from the code: the generated pages of docs, and the preflight role's argument specs.
 
 With --check nothing is written; the exit status says whether a file is out of date.
 """

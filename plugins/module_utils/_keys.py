@@ -7,6 +7,7 @@ Keys that the collection writes itself are not here: the model reads them or ref
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
@@ -244,8 +245,17 @@ def _value(scope: str, key: str, value: Any) -> Iterator[Trouble]:
         yield Trouble(key, f"the value must be from {low} to {high}", f"Write for example {max(low, 1)}")
     elif len(value.encode() if isinstance(value, str) else ()) > _LONGEST.get(key, _MOST):
         yield Trouble(key, f"it is longer than {_LONGEST[key]} bytes, for which a message has room", "Shorten it")
+    elif key == "hostname-char-set" and value and not _is_char_set(value):
+        yield Trouble(key, "the value must be a set of letters in square brackets", "Write for example [^A-Za-z0-9.-]")
     elif key in CHOICES:
         yield from _choice(key, value if isinstance(value, list) else [value])
+
+
+def _is_char_set(text: str) -> bool:
+    try:
+        return bool(re.compile(text)) and text[0] == "[" and text[-1] == "]"
+    except re.error:
+        return False
 
 
 def _choice(key: str, values: list[str]) -> Iterator[Trouble]:

@@ -457,7 +457,7 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     address = _ip_or_none((raw.facts or {}).get("default_ipv4"))
     if address is not None:
         return address, "the default IPv4 address of the host"
-    if not {"kea_ha_address", "ansible_host"} & raw.broken and "kea_ha_address" not in raw.vars:
+    if not {"kea_ha_address", "ansible_host"} & raw.broken and raw.vars.get("kea_ha_address") is None:
         reader.wrong(
             "P06",
             "kea_ha_address",

@@ -120,6 +120,30 @@ CASES = {
         "kea_subnets[0].reservation_mode",
         ["some", "out-of-pool"],
     ),
+    "lifetime above a bound of the subnet": (
+        subnet(max_valid_lifetime=600),
+        "V11",
+        "kea_subnets[0].max_valid_lifetime",
+        ["600", "at least valid-lifetime, which is 43200 here"],
+    ),
+    "lifetime of the subnet below a bound of all": (
+        {**subnet(valid_lifetime=600), **extra(min_valid_lifetime=900)},
+        "V11",
+        "kea_subnets[0].valid_lifetime",
+        ["600", "at least min-valid-lifetime, which is 900 here"],
+    ),
+    "letters that are no set": (
+        subnet(hostname_char_set="{}"),
+        "V30",
+        "kea_subnets[0].hostname_char_set",
+        ["{}", "[^A-Za-z0-9.-]"],
+    ),
+    "address that is null": (
+        {"kea_ha_address": None, "ansible_host": "dhcp.example.org"},
+        "P06",
+        "kea_ha_address",
+        ["no address is known"],
+    ),
     "classes of an option": (
         {
             "kea_option_data": [{"name": "ntp-servers", "data": "192.168.1.1", "client-classes": [{}]}],
@@ -214,6 +238,6 @@ CASES = {
 @pytest.mark.parametrize(("group", "check_id", "variable", "words"), CASES.values(), ids=CASES)
 def test_is_found(group, check_id, variable, words):
     found = [item for item in examine(group) if item.id == check_id]
-    assert [item.variable for item in found] == [variable]
+    assert {item.variable for item in found} == {variable}
     assert "dhcp1" in found[0].text()
     assert [word for word in words if word not in found[0].text()] == []
