@@ -7,6 +7,7 @@ Keys that the collection writes itself are not here: the model reads them or ref
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
@@ -112,6 +113,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reservation-mode": ("disabled", "off", "out-of-pool", "global", "all"),
     "severity": ("NONE", "FATAL", "ERROR", "WARN", "INFO", "DEBUG"),
 }
+# Numbers that are bounded more closely than others.
+_LIMITS = {"dhcp4o6-port": (0, 65535), "pool-id": (1, _MOST)}
+# When clients renew and rebind, in parts of the lease, if nothing is said.
+_T1, _T2 = 0.5, 0.875
 # In bytes: the fields of a DHCP message have no more room.
 _LONGEST = {"boot-file-name": 127, "server-hostname": 63}
 _CASELESS = ("ddns-replace-client-name", "severity")
@@ -165,7 +170,7 @@ class Trouble(NamedTuple):
 _IS: dict[str, Callable[[Any], bool]] = {
     "true or false": lambda value: isinstance(value, bool),
     "a whole number": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST,
-    "a number with a fraction": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "a number with a fraction": lambda value: isinstance(value, float) and 0 < value < 1,
     "text": lambda value: isinstance(value, str),
     "an IPv4 address": lambda value: ipv4_number(value) is not None,
     "a list of texts": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
@@ -175,7 +180,7 @@ _IS: dict[str, Callable[[Any], bool]] = {
 _EXAMPLES: dict[str, str] = {
     "true or false": "true, without quotes",
     "a whole number": "3600, without quotes",
-    "a number with a fraction": "0.5, without quotes",
+    "a number with a fraction": "one between 0 and 1, such as 0.5, without quotes",
     "text": '"text", in quotes',
     "an IPv4 address": "192.168.1.5",
     "a list of texts": '["text"]',
@@ -195,6 +200,12 @@ def troubles(scope: str, body: dict[str, Any], series: Sequence[str]) -> Iterato
     required = _REQUIRED.get(scope)
     if required and not body.get(required) and body.get(required) is not False:
         yield Trouble(required, f"Kea wants {required} here", f"Write for example {_REQUIRED_EXAMPLES[scope]}")
+    early, late = (body.get(f"t{number}-percent", default) for number, default in ((1, _T1), (2, _T2)))
+    if isinstance(early, float) and isinstance(late, float) and early >= late:
+        key = "t1-percent" if "t1-percent" in body else "t2-percent"
+        yield Trouble(
+            key, f"clients would rebind, at {late}, before they renew, at {early}", "Write t1 smaller than t2"
+        )
     for first, second in _RIVALS:
         if first in body and second in body:
             yield Trouble(first, f"Kea takes either this or {second}, not both", f"Keep {second}")
@@ -229,10 +240,22 @@ def _value(scope: str, key: str, value: Any) -> Iterator[Trouble]:
         yield Trouble(key, f"the value must be {kind}", f"Write {_EXAMPLES[kind]}")
     elif not value and (kind in _NOT_EMPTY or key in _NOT_EMPTY) and key not in _MAY_BE_EMPTY:
         yield Trouble(key, "it is empty, which Kea does not read", "Remove it")
+    elif kind == "a whole number" and not _LIMITS.get(key, (0, _MOST))[0] <= value <= _LIMITS.get(key, (0, _MOST))[1]:
+        low, high = _LIMITS[key]
+        yield Trouble(key, f"the value must be from {low} to {high}", f"Write for example {max(low, 1)}")
     elif len(value.encode() if isinstance(value, str) else ()) > _LONGEST.get(key, _MOST):
         yield Trouble(key, f"it is longer than {_LONGEST[key]} bytes, for which a message has room", "Shorten it")
+    elif key == "hostname-char-set" and value and not _is_char_set(value):
+        yield Trouble(key, "the value must be a set of letters in square brackets", "Write for example [^A-Za-z0-9.-]")
     elif key in CHOICES:
         yield from _choice(key, value if isinstance(value, list) else [value])
+
+
+def _is_char_set(text: str) -> bool:
+    try:
+        return bool(re.compile(text)) and text[0] == "[" and text[-1] == "]"
+    except re.error:
+        return False
 
 
 def _choice(key: str, values: list[str]) -> Iterator[Trouble]:

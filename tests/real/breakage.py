@@ -767,7 +767,7 @@ def timers_out_of_order(dice: Dice, inventory: Inventory) -> str:
     return "kea_re"
 
 
-@breaks("P15")
+@breaks("P15", "P16")
 def partner_lost_before_a_heartbeat(dice: Dice, inventory: Inventory) -> str:
     heartbeat = dice.number(1000, 20000)
     response = dice.number(1, heartbeat)
@@ -837,7 +837,7 @@ def hooks_of_the_collection(dice: Dice, inventory: Inventory) -> str:
     return "kea_dhcp4_extra.hooks-libraries[0].library"
 
 
-@breaks("V04")
+@breaks("V03", "V32")
 def check_ignored_that_cannot_be(dice: Dice, inventory: Inventory) -> str:
-    inventory.group["kea_preflight_ignore"] = [dice.of(["P23", "P99", "p25", 25])]
-    return "kea_preflight_ignore[0]"
+    inventory.group["kea_preflight_ignore"] = dice.of([{"P23": "we know better"}, {"P24": "later"}, [25], "P23"])
+    return "kea_preflight_ignore"

@@ -28,6 +28,18 @@ CASES = {
         "kea_subnets[0].reservations[0].hostname",
         ["my printer", "not a host name"],
     ),
+    "identifier longer than Kea takes": (
+        only_reservation(circuit_id="0a" * 129, hostname="a"),
+        "V06",
+        "kea_subnets[0].reservations[0].circuit_id",
+        ["0a0a", "it has 129 bytes"],
+    ),
+    "identifier in quotes longer than Kea takes": (
+        only_reservation(flex_id="'" + "x" * 129 + "'", hostname="a"),
+        "V06",
+        "kea_subnets[0].reservations[0].flex_id",
+        ["xxxx", "not an identifier"],
+    ),
     "reservation that gives nothing": (
         {**only_reservation(hw_address="1a:1b:1c:1d:1e:1f"), "kea_version": "2.2.0"},
         "V51",
@@ -108,6 +120,69 @@ CASES = {
         "kea_subnets[0].reservation_mode",
         ["some", "out-of-pool"],
     ),
+    "lifetime above a bound of the subnet": (
+        subnet(max_valid_lifetime=600),
+        "V11",
+        "kea_subnets[0].max_valid_lifetime",
+        ["600", "at least valid-lifetime, which is 43200 here"],
+    ),
+    "lifetime of the subnet below a bound of all": (
+        {**subnet(valid_lifetime=600), **extra(min_valid_lifetime=900)},
+        "V11",
+        "kea_subnets[0].valid_lifetime",
+        ["600", "at least min-valid-lifetime, which is 900 here"],
+    ),
+    "letters that are no set": (
+        subnet(hostname_char_set="{}"),
+        "V30",
+        "kea_subnets[0].hostname_char_set",
+        ["{}", "[^A-Za-z0-9.-]"],
+    ),
+    "address that is null": (
+        {"kea_ha_address": None, "ansible_host": "dhcp.example.org"},
+        "P06",
+        "kea_ha_address",
+        ["no address is known"],
+    ),
+    "classes of an option": (
+        {
+            "kea_option_data": [{"name": "ntp-servers", "data": "192.168.1.1", "client-classes": [{}]}],
+            "kea_version": "3.0.4",
+        },
+        "V07",
+        "kea_option_data[0].client-classes",
+        ["a list of names of classes"],
+    ),
+    "whole number for a part": (
+        subnet(t2_percent=1),
+        "V30",
+        "kea_subnets[0].t2_percent",
+        ["'1'", "a number with a fraction", "such as 0.5"],
+    ),
+    "part that is more than all": (
+        subnet(cache_threshold=1.5),
+        "V30",
+        "kea_subnets[0].cache_threshold",
+        ["1.5", "one between 0 and 1"],
+    ),
+    "renewal after rebinding, in parts": (
+        subnet(calculate_tee_times=True, t1_percent=0.9),
+        "V30",
+        "kea_subnets[0].t1_percent",
+        ["0.9", "rebind, at 0.875, before they renew"],
+    ),
+    "pool id of 0": (
+        subnet(pools=[{"pool": "192.168.1.100-192.168.1.199", "pool_id": 0}]),
+        "V30",
+        "kea_subnets[0].pools[0].pool_id",
+        ["'0'", "from 1 to 4294967295"],
+    ),
+    "clean-up in a number Kea does not take": (
+        {"kea_expired_leases_processing": {"max_reclaim_time": 10001}},
+        "V03",
+        "kea_expired_leases_processing.max_reclaim_time",
+        ["10001", "from 0 to 10000"],
+    ),
     "empty map": (extra(sanity_checks={}), "V30", "kea_dhcp4_extra.sanity-checks", ["{}", "empty"]),
     "key within a map": (
         extra(sanity_checks={"lease-check": "fix"}),
@@ -163,6 +238,6 @@ CASES = {
 @pytest.mark.parametrize(("group", "check_id", "variable", "words"), CASES.values(), ids=CASES)
 def test_is_found(group, check_id, variable, words):
     found = [item for item in examine(group) if item.id == check_id]
-    assert [item.variable for item in found] == [variable]
+    assert {item.variable for item in found} == {variable}
     assert "dhcp1" in found[0].text()
     assert [word for word in words if word not in found[0].text()] == []
