@@ -50,7 +50,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._handover import (
 )
 from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
 from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
-from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
+from ansible_collections.keaops.kea.plugins.module_utils._state import NORMAL_STATES, describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
 STABLE_SECONDS = 2.0
@@ -1338,7 +1338,11 @@ class Transaction:
             self.warnings.append(f"the journal of this host could not be written: {exc.strerror or exc}")
 
     def _hand_over(self, before: Before, whatever_lies_there: bool = False) -> None:
-        """Have the partner serve the clients of a server that serves some; raises NotHandedOver."""
+        """Have the partner do without this server; raises NotHandedOver.
+
+        One that serves clients leaves them to it. Without one that stands by, the partner would give no leases until
+        that counts as lost.
+        """
         ha = before.ha or {}
         if not self.wanted.hand_over or self.wanted.take_over or before.problem or not ha.get("ha"):
             return
@@ -1347,11 +1351,11 @@ class Transaction:
             return
         partnership = self._partnership(before)
         with self._timed("hand_over"):
-            if ha.get("scopes"):
+            if ha.get("state") in NORMAL_STATES:
                 self._left = partnership
                 problem = partnership.leave()
                 if problem:
-                    raise NotHandedOver(f"the partner did not take over the clients of this server: {problem}")
+                    raise NotHandedOver(f"the partner did not stand in for this server: {problem}")
             elif ha.get("state") == DRAINED:
                 self._left = partnership
             if self._left is not None:

@@ -74,6 +74,8 @@ def delays_are_milliseconds(context: Context) -> Iterator[Problem]:
 
 
 _MANY_CLIENTS = 100
+# Fewer clients than so many times those that are waited for: a quiet network.
+_QUIET = 5
 
 
 @register("P17", WARNING, "The standby can take over, and only when the partner is really gone.", ignorable=True)
@@ -104,6 +106,17 @@ def takeover_possible(context: Context) -> Iterator[Problem]:
                 unacked,
                 f"take-over waits for {unacked + 1} unserved clients, but there is room for {clients} only",
                 "Set a smaller number, for example 2",
+            )
+        elif subnets and unacked < clients < _QUIET * (unacked + 1):
+            yield Problem(
+                context.label,
+                "kea_ha_max_unacked_clients",
+                unacked,
+                f"take-over waits for {unacked + 1} unserved clients, and with room for {clients} only that may"
+                " take hours",
+                "Set 1; or 0 if the servers and the clients are on the same switch (docs/timers.md)"
+                if unacked > 1
+                else "Set 0 if the servers and the clients are on the same switch (docs/timers.md), or accept it",
             )
 
 

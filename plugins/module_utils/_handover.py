@@ -146,7 +146,7 @@ class Partnership:
             self.pause()
 
     def leave(self) -> str:
-        """Have the server answer nobody and wait until its partner does; returns why that did not work, or nothing.
+        """Have the server answer nobody and wait until its partner stands in; returns why that failed, or nothing.
 
         The server's own part alone is asked for: the partner's listener forbids the command that would do both. The
         partner sees it with its next heartbeat.

@@ -15,6 +15,9 @@ from typing import Any, Iterable, NamedTuple
 _IN_USE = 0
 _SHOWN = 20
 _FOREVER = 0xFFFFFFFF
+# Seconds: of a lease that may be on its way to the partner, and of clocks that differ.
+_SETTLED = 10
+_CLOCK = 2
 
 
 class Subnet(NamedTuple):
@@ -93,6 +96,42 @@ def summary(subnets: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _text(number: int) -> str:
     return socket.inet_ntoa(struct.pack("!I", number))
+
+
+def difference(mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float) -> list[str]:
+    """Return the addresses of leases that two servers of a pair know differently, in order.
+
+    What clients got in the last seconds is left out, as the two are not asked in the same moment; and so is what has
+    ended, which each cleans up in its own time.
+    """
+    first, second = ({lease.get("ip-address"): _facts(lease) for lease in one} for one in (mine, theirs))
+
+    def counts(facts: tuple | None) -> bool:
+        return facts is not None and facts[-2] <= now - _SETTLED and (facts[-1] is None or facts[-1] > now)
+
+    found = [
+        address
+        for address in {**first, **second}
+        if not _same_lease(first.get(address), second.get(address))
+        # One of the two being fresh means that the other one may have been asked too early.
+        and all(counts(facts) for facts in (first.get(address), second.get(address)) if facts is not None)
+    ]
+    return sorted(found, key=lambda address: address_number(address) or 0)
+
+
+def _facts(lease: dict[str, Any]) -> tuple:
+    """Return whose a lease is, when it was given, and when it ends (None: never)."""
+    start, length = lease.get("cltt", 0), lease.get("valid-lft", 0)
+    owner = tuple(_identifier(lease.get(key) or "") for key in ("hw-address", "client-id"))
+    return (*owner, lease.get("subnet-id"), lease.get("state"), start, None if length == _FOREVER else start + length)
+
+
+def _same_lease(one: tuple | None, other: tuple | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    # A server notes the second in which it hears of a lease.
+    ends = [one[-1] or 0, other[-1] or 0]
+    return one[:-2] == other[:-2] and abs(ends[0] - ends[1]) <= _CLOCK
 
 
 class Impact:

@@ -145,13 +145,14 @@ options:
     default: []
   hand_over:
     description:
-      - "Have the partner serve the clients of a server that serves some, before that server is interrupted: it is put
-        into the state V(in-maintenance), and stopped when its partner says that it stands in. It is started when its
-        partner has noticed that it is gone, and gets its clients back when it is proven."
+      - "Have the partner stand in for the server before that is interrupted: it is put into the state
+        V(in-maintenance), and stopped when its partner says that it stands in. It is started when its partner has
+        noticed that it is gone, and gets its clients back when it is proven."
       - Clients then wait for one heartbeat at most, twice, however long the server takes to start, and are not without
-        service when the new configuration fails.
+        service when the new configuration fails. That is so for a standby, too, without which its partner would not
+        give leases.
       - A partner that does not stand in stops the run before anything was changed.
-      - Not for a server that serves nobody, and none that is not in a pair.
+      - Only for a server that works in a pair.
     type: bool
     default: false
   take_over:

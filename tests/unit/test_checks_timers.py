@@ -174,6 +174,27 @@ WARNINGS = {
 }
 
 
+QUIET = subnet(pools=["192.168.1.100-192.168.1.111"])
+"""Room for twelve clients and two reservations."""
+
+
+@pytest.mark.parametrize(
+    ("unacked", "fix"),
+    [(2, "Set 1; or 0 if the servers"), (1, None), (5, "Set 1; or 0 if"), (3, "Set 1; or 0 if")],
+)
+def test_a_quiet_network_is_told_what_to_choose(unacked, fix):
+    found = examine({**QUIET, "kea_ha_max_unacked_clients": unacked})
+    assert [item.id for item in found] == ([] if fix is None else ["P17"])
+    if fix:
+        assert f"waits for {unacked + 1} unserved clients, and with room for 14 only that may take" in found[0].text()
+        assert fix in found[0].text()
+
+
+def test_one_client_is_left_in_a_very_quiet_network():
+    found = examine({**subnet(pools=["192.168.1.100-192.168.1.103"]), "kea_ha_max_unacked_clients": 1})
+    assert "Set 0 if the servers and the clients are on the same switch" in found[0].text()
+
+
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warns(name):
     expect_warning(*WARNINGS[name])

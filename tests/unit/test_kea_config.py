@@ -1024,11 +1024,12 @@ def test_check_mode_hands_nothing_over(host):
     assert host.notified == 0 and verbs_of(host) == []
 
 
-def test_a_server_that_serves_nobody_is_just_restarted(host):
+def test_the_partner_does_without_a_server_that_stands_by(host):
+    """It asks for its consent to each lease, and would give none."""
     host.converge(config(1))
     host.scopes, host.remote = [], {"last-scopes": ["server2"]}
     assert rolling(host, config(2))["action"] == "restart"
-    assert host.notified == 0 and verbs_of(host) == ["restart"]
+    assert host.notified == 1 and verbs_of(host) == ["stop", "restart"]
 
 
 def test_nothing_is_handed_over_without_need(host):
@@ -1051,7 +1052,7 @@ def test_a_partner_that_does_not_take_over_is_not_left_alone_with_the_clients(ho
     host.attentive = False
     result = rolling(host, config(2))
     assert (result["stage"], host.live(), host.running) == ("hand_over", config(1), config(1))
-    assert "the partner did not take over the clients of this server: the partner is in state hot-st" in result["msg"]
+    assert "the partner did not stand in for this server: the partner is in state hot-st" in result["msg"]
     assert "Nothing was changed; kea-dhcp4-server was restarted with its old configuration and serves" in result["msg"]
     assert not host.drained and verbs_of(host) == ["stop", "restart"]
 

@@ -146,3 +146,39 @@ def test_what_cannot_be_read_is_left_out():
     broken = [{"subnet": "x", "id": 1}, {"subnet": "10.0.0.0/8"}, subnet(3, pools=["nonsense", "1-2-3"]), {}]
     assert list(_leases.read(broken)) == [3]
     assert _leases.read(broken)[3].pools == []
+
+
+AT = 10000
+SAME = {"ip-address": "192.168.1.100", "hw-address": "1A:1b:1c:1d:1e:1f", "subnet-id": 1, "state": 0}
+SAME.update({"cltt": 9000, "valid-lft": 4000})
+DIFFERENCES = {
+    "none": ({}, []),
+    "spelt differently": ({"hw-address": "1a:1b:1c:1d:1e:1f"}, []),
+    "a second later": ({"cltt": 9001}, []),
+    "of another client": ({"hw-address": "1a:1b:1c:1d:1e:20"}, ["192.168.1.100"]),
+    "of another client identifier": ({"client-id": "01:02"}, ["192.168.1.100"]),
+    "in another subnet": ({"subnet-id": 2}, ["192.168.1.100"]),
+    "in another state": ({"state": 1}, ["192.168.1.100"]),
+    "renewed there alone": ({"cltt": 9500}, ["192.168.1.100"]),
+    "renewed just now": ({"cltt": 9995}, []),
+    "of another client just now": ({"cltt": 9995, "hw-address": "1a:1b:1c:1d:1e:20"}, []),
+    "for ever": ({"valid-lft": 0xFFFFFFFF}, ["192.168.1.100"]),
+    "ended there": ({"valid-lft": 500}, []),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENCES)
+def test_difference_of_one_lease(what):
+    change, found = DIFFERENCES[what]
+    assert _leases.difference([SAME], [{**SAME, **change}], AT) == found
+    assert _leases.difference([{**SAME, **change}], [SAME], AT) == found
+
+
+@pytest.mark.parametrize(("age", "found"), [({}, ["192.168.1.100"]), ({"cltt": 9995}, []), ({"valid-lft": 100}, [])])
+def test_a_lease_that_only_one_server_knows(age, found):
+    assert _leases.difference([{**SAME, **age}], [], AT) == found == _leases.difference([], [{**SAME, **age}], AT)
+
+
+def test_differences_are_in_the_order_of_addresses():
+    leases = [{**SAME, "ip-address": f"192.168.1.{number}"} for number in (20, 9, 100)]
+    assert _leases.difference(leases, [], AT) == ["192.168.1.9", "192.168.1.20", "192.168.1.100"]
