@@ -562,7 +562,7 @@ WARNINGS = {
         ["192.168.1.0", "network address"],
     ),
     "a network of half the world": (
-        subnet(subnet="128.0.0.0/2", pools=["130.0.0.1-130.0.0.9"], reservations=[], option_data={}),
+        subnet(subnet="128.0.0.0/2", pools=["130.0.0.0/16"], reservations=[], option_data={}),
         "V46",
         BOTH,
         "kea_subnets[0].subnet",
