@@ -67,11 +67,15 @@ def options_left_to_kea(context: Context) -> Iterator[Problem]:
 def options_fit_subnet(context: Context) -> Iterator[Problem]:
     for label, server in context.subnet_owners():
         for subnet in server.every_subnet:
-            for name, right in (("subnet-mask", subnet.network.netmask), ("broadcast-address", subnet.last)):
-                for number in addresses_of(subnet.options, name):
-                    if number != int(right):
+            for option in subnet.options:
+                name = option.get("name")
+                if name not in ("subnet-mask", "broadcast-address"):
+                    continue
+                right = int(subnet.network.netmask) if name == "subnet-mask" else subnet.last
+                for number in addresses_of([option], name):
+                    if number != right:
                         path = f"{subnet.path}.option_data.{name}"
-                        message = f"it does not fit {subnet.network}, where it is {ipv4_text(int(right))}"
+                        message = f"it does not fit {subnet.network}, where it is {ipv4_text(right)}"
                         yield Problem(label, path, ipv4_text(number), message, "Remove it; Kea knows the netmask")
         for name in ("subnet-mask", "broadcast-address"):
             for number in addresses_of(server.options, name):

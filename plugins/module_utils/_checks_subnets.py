@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from ._checks_pair import concerns_peers, difference_problem
 from ._compare import compare
-from ._options import ipv4_text
+from ._options import ipv4_number, ipv4_text
 from ._registry import ERROR, WARNING, Context, Problem, doubles, key_path, register
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _example_pool(subnet: Subnet) -> str:
 def _taken(context: Context, server: Server, subnet: Subnet) -> list[tuple[int, str]]:
     """Return the addresses inside a subnet that belong to servers, routers or relays: (number, whose)."""
     taken = [(number, "router") for number in subnet.routers or server.routers]
-    taken += [(int(ipaddress.IPv4Address(relay)), "relay") for relay in subnet.relays]
+    taken += [(number, "relay") for number in map(ipv4_number, subnet.relays) if number is not None]
     taken += [(other.address_number, other.host) for other in context.pair.servers if other.address_number is not None]
     return [(number, owner) for number, owner in taken if subnet.first <= number <= subnet.last]
 
