@@ -214,6 +214,13 @@ def one_manager_of_subnets(context: Context) -> Iterator[Problem]:
     "P37", ERROR, "Files are where Kea looks for them: since 2.4.2 and 2.6.3 it refuses other places.", ignorable=True
 )
 def paths_allowed(context: Context) -> Iterator[Problem]:
+    # A host that was not looked at may have a Kea with another folder built in.
+    for server in context.with_facts():
+        if server.hooks_dir is None or server.dialect is None or server.platform is None:
+            continue
+        if server.dialect.hook_by_name and server.hooks_dir.rstrip("/") != server.platform.hooks_dir:
+            message = f"Kea {server.kea_version} of this host loads hooks from {server.platform.hooks_dir} alone"
+            yield Problem(server.host, "kea_hooks_dir", server.hooks_dir, message, "Remove it")
     for label, server in _extras(context):
         if server.dialect is None or server.platform is None or not server.dialect.hook_by_name:
             continue

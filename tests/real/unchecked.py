@@ -105,6 +105,9 @@ def configurations(good: list[RawHost], bad: list[RawHost], host: str) -> dict[s
         body["option-data"] = options(values["kea_option_data"])
     if "kea_multi_threading" in values:
         body["multi-threading"].update(kebab(values["kea_multi_threading"]))
+    if "kea_hooks_dir" in values:
+        for hook in body["hooks-libraries"]:
+            hook["library"] = f"{values['kea_hooks_dir']}/{hook['library'].rsplit('/', 1)[-1]}"
     _peers(relationship, bad, host)
     _api(daemons, values)
     merge(body, copy.deepcopy(values.get("kea_dhcp4_extra") or {}))

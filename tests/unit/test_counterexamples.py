@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from pairs import examine, subnet
+from pairs import examine, facts, subnet
 
 
 def only_reservation(**entry):
@@ -233,6 +233,17 @@ CASES = {
         ["RAW", "raw, udp"],
     ),
 }
+
+
+def test_hooks_of_another_architecture_are_found_when_the_host_was_asked():
+    group = {"kea_hooks_dir": "/usr/lib/aarch64-linux-gnu/kea/hooks"}
+    found = examine(group, facts1=facts(), facts2=facts("192.168.1.3"))
+    assert [(item.id, item.host, item.variable) for item in found] == [
+        ("P37", "dhcp1", "kea_hooks_dir"),
+        ("P37", "dhcp2", "kea_hooks_dir"),
+    ]
+    assert "from /usr/lib/x86_64-linux-gnu/kea/hooks alone" in found[0].text()
+    assert examine(group) == []
 
 
 @pytest.mark.parametrize(("group", "check_id", "variable", "words"), CASES.values(), ids=CASES)
