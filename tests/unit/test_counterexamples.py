@@ -235,6 +235,10 @@ CASES = {
 }
 
 
+def test_a_pool_that_cannot_be_read_is_the_one_mistake():
+    assert [item.id for item in examine(subnet(pools=["192.168.1.100"]))] == ["P23"]
+
+
 def test_hooks_of_another_architecture_are_found_when_the_host_was_asked():
     group = {"kea_hooks_dir": "/usr/lib/aarch64-linux-gnu/kea/hooks"}
     found = examine(group, facts1=facts(), facts2=facts("192.168.1.3"))
