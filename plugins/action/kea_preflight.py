@@ -122,7 +122,8 @@ class ActionModule(ActionBase):
             except _reports.ReportError as error:
                 trouble = f"{error}."
         lines = _reports.lines(checked, args["show"] == TABLE, None if trouble else args["report"])
-        answer = summarise(checked.findings, "the inventory", self._details_wanted(), args["show"], lines)
+        where = "the inventory" if args["offline"] else "the inventory and on the hosts"
+        answer = summarise(checked.findings, where, self._details_wanted(), args["show"], lines)
         if trouble:
             told = [answer["msg"], trouble] if answer.get("failed") else [trouble, answer["msg"]]
             answer.update(failed=True, msg="\n".join(told))

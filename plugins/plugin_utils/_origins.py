@@ -72,12 +72,17 @@ def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
 def _place(variables: Mapping[str, Any], variable: str, alone: bool) -> Place | None:
     root = variable.split(".")[0].split("[")[0]
     known = BY_NAME.get(root)
-    # The lines of a host are no place for what is there and comes from elsewhere, such as the command line; nor for
-    # what several hosts lack and would have from one place.
-    shared = known is not None and known.scope == PAIR and not alone
-    wanted = (variable,) if root in variables or shared else _OF_A_HOST
-    file = variables.get("inventory_file")
-    return next(filter(None, (_follow(variables, one) for one in wanted)), Place(str(file)) if file else None)
+    file = str(variables.get("inventory_file") or "")
+    if root in variables:
+        found = _follow(variables, variable)
+    elif known is not None and known.scope == PAIR and not alone:
+        # What several hosts lack and would have from one place is missing in no line of a host.
+        found = None
+    else:
+        places = [_follow(variables, name) for name in _OF_A_HOST]
+        # The host itself; what it has from its groups says nothing of where it stands.
+        found = next((place for place in places if place and place.path == file), None)
+    return found or (Place(file) if file else None)
 
 
 class Origins:

@@ -98,6 +98,15 @@ def test_what_all_hosts_lack_would_stand_in_no_line_of_a_host(origins, tmp_path)
     assert [place.line for place in origins.places(["dhcp1", "dhcp2"], "kea_server_name")] == [3, 5]
 
 
+def test_a_host_does_not_stand_where_its_groups_do(tmp_path):
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "kea.yml").write_text("kea_ha_role: primary\n", encoding="utf-8")
+    made = Inventory(tmp_path, "kea: {hosts: {dhcp1: {}}}")
+    origins = _origins.Origins(made.hostvars)
+    assert list(origins.places(["dhcp1"], "")) == [(str(tmp_path / "hosts.yml"), None, None)]
+    assert list(origins.places(["dhcp1"], "kea_ha_role")) == [(str(tmp_path / "group_vars" / "kea.yml"), 1, 14)]
+
+
 def test_without_a_host_the_inventory_is_named(origins, tmp_path):
     assert origins.places([], "kea_pair") == {_origins.Place(str(tmp_path)): []}
     assert origins.places(["nobody"], "kea_pair") == {_origins.Place(str(tmp_path)): []}

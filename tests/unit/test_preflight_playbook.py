@@ -168,7 +168,7 @@ def test_hosts_that_are_asked_are_in_the_report_too(tmp_path):
     assert "P13" in {result["ruleId"] for result in run_["results"]}
     # The first play leaves the telling to the second one.
     assert done.output.count("everybody on the network can command the servers") == 1
-    assert "4 errors and 1 warning in the inventory; nothing was changed on any host." in done.output
+    assert "4 errors and 1 warning in the inventory and on the hosts; nothing was changed on any host." in done.output
 
 
 def test_the_watch_sees_a_connection_by_python(tmp_path):
