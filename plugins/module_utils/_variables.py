@@ -543,8 +543,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_accept_outage",
         "bool",
         False,
-        "Allow a change of how the two servers talk to each other, during which one of them serves alone, and restarts of"
-        " a pair that is not well. Only for one run, on the command line.",
+        "Allow a change of how the two servers talk to each other, during which one of them serves alone, and restarts"
+        " in a pair that is not well. For one run, on the command line.",
         False,
     ),
     Variable(
