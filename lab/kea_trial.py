@@ -70,9 +70,9 @@ def plug_in(interfaces: dict[str, list[str]]) -> None:
     for name, addresses in interfaces.items():
         if name not in known:
             other = f"cable{len(known)}"  # its other end
-            run("ip", "link", "add", name, "type", "veth", "peer", "name", other)
-            run("ip", "link", "set", other, "up")
-            run("ip", "link", "set", name, "up")
+            run("ip", "link", "add", "name", name, "type", "veth", "peer", "name", other)
+            run("ip", "link", "set", "dev", other, "up")
+            run("ip", "link", "set", "dev", name, "up")
             known |= {name, other}
         for address in addresses:
             run("ip", "address", "replace", address, "dev", name, *["nodad"] * (":" in address))
@@ -243,7 +243,11 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["how"] != "start":
-            plug_in(request["interfaces"])
+            try:
+                plug_in(request["interfaces"])
+            except RuntimeError as exc:
+                tell({"id": request["id"], "passed": False, "words": str(exc), "failed": True})
+                continue
         pool = pools["start" if request["how"] == "start" else "check"]
         pool.submit(lambda request=request: tell(answer(request)))
     for pool in pools.values():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what is derived from the code: docs/variables.md, docs/checks.md and the preflight role's argument specs.
+"""Write what is derived from the code: the generated pages of docs, and the preflight role's argument specs.
 
 With --check nothing is written; the exit status says whether a file is out of date.
 """
@@ -163,9 +163,18 @@ def argument_specs() -> str:
     return f"{SPDX}# Generated from the code by make docs.\n---\n{body}"
 
 
+def differential_page() -> str:
+    """Return docs/differential.md, out of Kea's recorded answers and what preflight says now."""
+    sys.path.insert(0, str(ROOT / "tests" / "real"))
+    import differential
+
+    return differential.page()
+
+
 FILES = {
     "docs/variables.md": variables_page,
     "docs/checks.md": checks_page,
+    "docs/differential.md": differential_page,
     "roles/preflight/meta/argument_specs.yml": argument_specs,
 }
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from . import _keys
+from ._expressions import unreadable
 from ._options import parse_options, series_order, vocabulary
 from ._registry import ERROR, INFO, WARNING, Context, Problem, doubles, key_path, register
 from ._render import OWN_HOOKS
@@ -64,13 +65,18 @@ class _Map(NamedTuple):
 
 
 _LISTED = ("client-classes", "hooks-libraries", "loggers", "option-def")
-_NESTED = ("interfaces-config", "lease-database")
+_NESTED = ("compatibility", "config-control", "dhcp-ddns", "interfaces-config", "lease-database", "sanity-checks")
 # Read by the model already.
-_READ = frozenset(["hw-address", "client-id", "duid", "circuit-id", "flex-id", "ip-address", "option-data", "pool"])
+_READ = {
+    "pools": frozenset(["option-data", "pool"]),
+    "reservations": frozenset(
+        ["circuit-id", "client-id", "duid", "flex-id", "hw-address", "ip-address", "option-data"]
+    ),
+}
 
 
-def _unread(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in _READ}
+def _unread(scope: str, entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in _READ[scope]}
 
 
 def _maps_of_extras(server: Server) -> Iterator[_Map]:
@@ -83,7 +89,12 @@ def _maps_of_extras(server: Server) -> Iterator[_Map]:
             for index, entry in _maps(extra.get(key)):
                 yield _Map(key, f"{variable}.{key}[{index}]", entry)
         for key in _NESTED:
-            yield _Map(key, f"{variable}.{key}", _map(extra.get(key)))
+            if isinstance(extra.get(key), dict):
+                yield _Map(key, f"{variable}.{key}", extra[key])
+        for index, entry in _maps(extra.get("loggers")):
+            for key in ("output-options", "output_options"):
+                for number, output in _maps(entry.get(key)):
+                    yield _Map("output-options", f"{variable}.loggers[{index}].{key}[{number}]", output)
 
 
 def _maps_of_subnets(server: Server) -> Iterator[_Map]:
@@ -95,10 +106,10 @@ def _maps_of_subnets(server: Server) -> Iterator[_Map]:
             yield _Map("subnet4", subnet.path, subnet.rest)
         for pool in subnet.pools:
             if len(pool.body) > 1:
-                yield _Map("pools", subnet.path + pool.path, _unread(pool.body))
+                yield _Map("pools", subnet.path + pool.path, _unread("pools", pool.body))
     for path, entries in [(_EXTRA, server.reservations), *((s.path, s.special) for s in server.every_subnet)]:
         for entry in entries:
-            yield _Map("reservations", path + entry.path, _unread(entry.body))
+            yield _Map("reservations", path + entry.path, _unread("reservations", entry.body))
 
 
 @register("V30", ERROR, "Further keys are ones that Kea knows where they stand, with values of their type.", True)
@@ -108,7 +119,7 @@ def keys_known(context: Context) -> Iterator[Problem]:
     places += [(label, item) for label, server in context.subnet_owners() for item in _maps_of_subnets(server)]
     for label, place in places:
         for trouble in _keys.troubles(place.scope, place.body, series):
-            shown = None if trouble.key == "password" else place.body[trouble.key]
+            shown = None if trouble.key == "password" else place.body.get(trouble.key)
             yield Problem(label, key_path(place.path, trouble.key), shown, trouble.message, trouble.fix)
 
 
@@ -128,6 +139,26 @@ def options_of_classes_known(context: Context) -> Iterator[Problem]:
                     yield Problem(label, path + trouble.path, trouble.value, trouble.message, trouble.fix)
 
 
+@register("V50", ERROR, "Classes have names of their own, and expressions that Kea can read.", True)
+def classes_readable(context: Context) -> Iterator[Problem]:
+    for label, server in _extras(context):
+        words, _reported = vocabulary(server.dhcp4_extra.get("option-def"), _oldest(context))
+        known: list[str] = []
+        for index, entry in _maps(server.dhcp4_extra.get("client-classes")):
+            path = f"{_EXTRA}.client-classes[{index}]"
+            if entry.get("name") in known:
+                message = "a class of this name is defined before"
+                yield Problem(label, f"{path}.name", entry["name"], message, "Give each its own")
+            for key in ("test", "template-test"):
+                if isinstance(entry.get(key), str):
+                    trouble = unreadable(entry[key], words, known, key == "test")
+                    if trouble:
+                        message = f"{trouble.message}, at character {trouble.column}"
+                        fix = "Write for example \"substring(option[60].hex, 0, 9) == 'PXEClient'\""
+                        yield Problem(label, f"{path}.{key}", entry[key], message, fix)
+            known.append(str(entry.get("name")))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # hooks, paths, databases
 
@@ -139,7 +170,7 @@ _HOOK_NAMES = (
 _KNOWN_HOOKS = frozenset(f"libdhcp_{name}.so" for name in _HOOK_NAMES.split())
 
 
-@register("V35", ERROR, "Hooks of your own are loaded once, and by a name that Kea has.", ignorable=True, warns=True)
+@register("V35", ERROR, "Hooks of your own are loaded once, and by a name that Kea has.", ignorable=True)
 def hooks_known(context: Context) -> Iterator[Problem]:
     for label, server in _extras(context):
         hooks = _hooks(server)
@@ -150,7 +181,7 @@ def hooks_known(context: Context) -> Iterator[Problem]:
             if name not in _KNOWN_HOOKS and "/" not in str(entry.get("library")):
                 near = get_close_matches(name, _KNOWN_HOOKS - set(OWN_HOOKS), n=1)
                 fix = f"Did you mean {near[0]}?" if near else "If it is one of your own, give its path"
-                yield Problem(label, path + ".library", name, "no hook of Kea's has this name", fix, WARNING)
+                yield Problem(label, path + ".library", name, "no hook of Kea's has this name", fix)
 
 
 @register(

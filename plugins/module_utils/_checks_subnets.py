@@ -207,6 +207,24 @@ def reservations_valid(context: Context) -> Iterator[Problem]:
             yield Problem(label, f"kea_dhcp4_extra{second.path}", second.identifier, message, "Keep one of them")
 
 
+# Beside the client, in Kea's words a resource.
+_GIFTS = ("boot-file-name", "client-classes", "hostname", "ip-address", "next-server", "option-data", "server-hostname")
+
+
+@register("V51", ERROR, "A reservation gives something to its client, where Kea wants it to.")
+def reservations_give(context: Context) -> Iterator[Problem]:
+    if not any(server.dialect and server.dialect.series == "2.2" for server in context.pair.servers):
+        return
+    for label, server in context.subnet_owners():
+        places = [("kea_dhcp4_extra", server.reservations), *((s.path, s.reservations) for s in server.every_subnet)]
+        for path, entry in ((path, entry) for path, entries in places for entry in entries):
+            if not any(entry.body.get(gift) for gift in _GIFTS):
+                message = "the client gets neither address nor name, options or class, which Kea 2.2 refuses"
+                yield Problem(
+                    label, path + entry.path, entry.identifier, message, "Add for example ip_address or hostname"
+                )
+
+
 def _reservation_problems(label: str, server: Server, subnet: Subnet, taken: dict[int, str]) -> Iterator[Problem]:
     addresses: dict[int, Any] = {}
     clients: dict[tuple[str, str], Any] = {}

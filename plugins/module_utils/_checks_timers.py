@@ -154,8 +154,8 @@ def lifetimes_in_order(context: Context) -> Iterator[Problem]:
             WARNING,
         )
     for label, server in context.subnet_owners():
-        for path, values in _own_lifetimes(server, settings):
-            yield from _order_problems(label, path, values)
+        for path, values, inherited in _own_lifetimes(server, settings):
+            yield from _order_problems(label, path, values, inherited)
 
 
 _BOUNDS = ("min-valid-lifetime", "max-valid-lifetime")
@@ -170,25 +170,40 @@ _ORDER = (
 )
 
 
-def _own_lifetimes(server: Server, settings: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (path, what stands there) of each place that has lifetimes of its own.
+def _own_lifetimes(server: Server, settings: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield (path, what stands there, what is inherited) of each place that has lifetimes of its own.
 
-    What is inherited does not count: Kea leaves out a timer that does not fit, and the client takes half of the lease.
+    A timer that is inherited does not count: Kea leaves it out when it does not fit, and the client takes half of the
+    lease. But Kea wants the lifetime within its bounds, wherever they come from.
     """
     bounds = {name: server.dhcp4_extra[name] for name in _BOUNDS if name in server.dhcp4_extra}
+    everywhere = {**bounds, "valid-lifetime": settings["kea_valid_lifetime"]}
     if bounds:
-        yield "kea_dhcp4_extra", {**bounds, "valid-lifetime": settings["kea_valid_lifetime"]}
-    places = [*server.networks, *(subnet for subnet in server.every_subnet if subnet.rest)]
-    for place in places:
-        yield place.path, {name: place.rest[name] for name in _LIFETIMES if name in place.rest}
+        yield "kea_dhcp4_extra", bounds, everywhere
+    for network in server.networks:
+        yield network.path, _lifetimes(network.rest), everywhere
+    for subnet in server.every_subnet:
+        if subnet.rest:
+            above = _lifetimes(subnet.shared.rest) if subnet.shared is not None else {}
+            bounding = {name: value for name, value in above.items() if not name.endswith("timer")}
+            yield subnet.path, _lifetimes(subnet.rest), {**everywhere, **bounding}
 
 
-def _order_problems(label: str, path: str, values: dict[str, Any]) -> Iterator[Problem]:
+def _lifetimes(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in _LIFETIMES if name in body}
+
+
+def _order_problems(label: str, path: str, values: dict[str, Any], inherited: dict[str, Any]) -> Iterator[Problem]:
     for name, limit, strictly in _ORDER:
-        value, most = values.get(name), values.get(limit)
-        if type(value) is int and type(most) is int and value > most - strictly:
+        value, most = (values.get(key, inherited.get(key)) for key in (name, limit))
+        if not {name, limit} & set(values) or type(value) is not int or type(most) is not int:
+            continue
+        if value > most - strictly and name in values:
             message = f"it must be {'smaller than' if strictly else 'at most'} {limit}, which is {most} here"
             yield Problem(label, key_path(path, name), value, message, f"Set for example {max(1, most // 2)}")
+        elif value > most - strictly:
+            message = f"it must be at least {name}, which is {value} here"
+            yield Problem(label, key_path(path, limit), most, message, f"Set for example {value * 2}")
 
 
 _SHORTEST, _LONGEST = 60, 31536000

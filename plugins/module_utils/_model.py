@@ -457,7 +457,7 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     address = _ip_or_none((raw.facts or {}).get("default_ipv4"))
     if address is not None:
         return address, "the default IPv4 address of the host"
-    if not {"kea_ha_address", "ansible_host"} & raw.broken and "kea_ha_address" not in raw.vars:
+    if not {"kea_ha_address", "ansible_host"} & raw.broken and raw.vars.get("kea_ha_address") is None:
         reader.wrong(
             "P06",
             "kea_ha_address",
@@ -660,7 +660,9 @@ def _check_texts(reader: _Reader, path: str, value: Any) -> None:
 
 def _may_be_secret(variable: Variable, value: str) -> bool:
     """Tell whether a value must not be talked about: a long one may be a key itself, where its path is wanted."""
-    return variable.secret or (len(value) > SHORT and bool(_SECRET_NAME.search(variable.name)))
+    if variable.secret or "PRIVATE KEY" in value:
+        return True
+    return len(value) > SHORT and bool(_SECRET_NAME.search(variable.name))
 
 
 def _tidied(value: str) -> str:
@@ -756,19 +758,16 @@ class _Numbers(NamedTuple):
 
     variable: str
     defaults: dict[str, int]
-    keys: Sequence[str]
-    maximum: int
-    limits: str
+    keys: dict[str, int]
+    """With the largest number of each."""
 
 
 _NUMBERS = (
-    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS, 4294967295, "0 or more"),
+    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS),
     _Numbers(
         "kea_multi_threading",
         MULTI_THREADING_DEFAULT,
-        [key.replace("_", "-") for key in MULTI_THREADING_DEFAULT],
-        65535,
-        "from 0 to 65535",
+        {key.replace("_", "-"): 65535 for key in MULTI_THREADING_DEFAULT},
     ),
 )
 
@@ -783,13 +782,13 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
             near = get_close_matches(name, rules.keys, n=1)
             names = ", ".join(near or rules.keys).replace("-", "_")
             reader.wrong("V01", path, value, "Kea knows no such key", f"Did you mean {names}?")
-        elif not _is_type("int", value) or not 0 <= value <= rules.maximum:
+        elif not _is_type("int", value) or not 0 <= value <= rules.keys[name]:
             example = next(iter(BY_NAME[rules.variable].example.values()))
             reader.wrong(
                 "V03",
                 path,
                 value,
-                f"the value must be a whole number, {rules.limits}",
+                f"the value must be a whole number, from 0 to {rules.keys[name]}",
                 f"Write for example {key}: {example}",
             )
         else:
@@ -801,7 +800,8 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
 # reading subnets
 
 _IDENTIFIERS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
-_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 130), "circuit-id": (1, 255), "flex-id": (1, 255)}
+# In bytes: what every Kea takes.
+_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 128), "circuit-id": (1, 128), "flex-id": (1, 128)}
 _EXAMPLES = {
     "hw-address": "1a:1b:1c:1d:1e:1f",
     "client-id": "01:11:22:33:44:55:66",
@@ -847,7 +847,11 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     if not isinstance(value, str):
         read = as_yaml_read(value)
         return None, f"not {label}: {read}" if read else f"not {label}", fix
-    if kind not in ("hw-address", "duid") and _QUOTED_TEXT.match(value):
+    if (
+        kind not in ("hw-address", "duid")
+        and _QUOTED_TEXT.match(value)
+        and len(value.encode()) - 2 <= _LENGTHS[kind][1]
+    ):
         return value, "", ""
     if kind == "hw-address" and _CISCO_MAC.match(value):
         digits = value.replace(".", "").lower()
@@ -1008,6 +1012,8 @@ class _SubnetReader:
             if ipv4_number(item) is None:
                 fix = f"Write for example relay: {{ip_addresses: [{meant_address(item) or '192.168.1.1'}]}}"
                 self.reader.not_text("V04", path + ".relay", item, "a relay is given by its IPv4 address", fix)
+            elif item in relays:
+                self.reader.wrong("V04", path + ".relay", item, "the relay is listed twice", "Remove one of them")
             else:
                 relays.append(item)
         return relays

@@ -85,7 +85,7 @@ _KEY_TYPES: dict[str, tuple[type, str]] = {
     "always-send": (bool, "true or false, without quotes"),
     "never-send": (bool, "true or false, without quotes"),
     "user-context": (dict, "a mapping"),
-    "client-classes": (list, "a list"),
+    "client-classes": (list, "a list of names of classes"),
 }
 _EXAMPLES = {
     "ipv4": "192.168.1.1",
@@ -322,7 +322,8 @@ def _check_values(path: str, definition: Definition, parts: Sequence[str], data:
         message = f"has {len(kinds)} values" if len(kinds) > 1 else "takes one value"
         if kinds[-1] == "text" and not isinstance(data, list):
             fix = f"A comma that belongs to a text has a backslash before it, for example {_escaped(parts[-1] + ',b')}"
-        yield Trouble(path, data, f"the option {name} {message}, and Kea drops what comes after", fix)
+        message = f"the option {name} {message}, and Kea drops what comes after '{parts[len(kinds) - 1]}'"
+        yield Trouble(path, data, message, fix)
         return
     for index, part in enumerate(parts):
         wanted = _what_is_wrong(kinds[min(index, len(kinds) - 1)], part)
@@ -461,7 +462,7 @@ def _entry_trouble(path: str, entry: dict[str, Any], raw: Any, words: Vocabulary
             message = f"Kea {words.series} knows no such key in option data; it came with {since}"
             return Trouble(f"{path}.{key}", value, message, "Remove it")
         kind, wanted = _KEY_TYPES.get(key, (object, ""))
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is list and not all(isinstance(item, str) for item in value)):
             return Trouble(f"{path}.{key}", value, f"{key} must be {wanted}", "Correct it, or remove it")
     name, code = entry.get("name"), entry.get("code")
     if name is None and code is None:

@@ -83,7 +83,7 @@ ExecStartPre=-+/bin/sh -c '{script}'
 # In a container the clock is its host's. $$ and %% stand for $ and %.
 _WAIT = (
     "systemd-detect-virt -cq && exit; "
-    'until [ "$$(timedatectl show -p NTPSynchronized --value)" = yes ]; do '
+    'until [ "$$(timeout 10 timedatectl show -p NTPSynchronized --value)" = yes ]; do '
     "read -r up rest </proc/uptime; "
     'if [ "$${{up%%.*}}" -ge {seconds} ]; then echo "{warning}"; exit; fi; '
     "sleep 2; done"

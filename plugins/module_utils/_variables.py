@@ -42,14 +42,15 @@ EXPIRED_LEASES_DEFAULT = {
     "max_reclaim_leases": 0,
     "max_reclaim_time": 0,
 }
-EXPIRED_LEASES_KEYS = (
-    "reclaim-timer-wait-time",
-    "flush-reclaimed-timer-wait-time",
-    "hold-reclaimed-time",
-    "max-reclaim-leases",
-    "max-reclaim-time",
-    "unwarned-reclaim-cycles",
-)
+# With the largest number that Kea takes.
+EXPIRED_LEASES_KEYS = {
+    "reclaim-timer-wait-time": 65535,
+    "flush-reclaimed-timer-wait-time": 65535,
+    "hold-reclaimed-time": 4294967295,
+    "max-reclaim-leases": 4294967295,
+    "max-reclaim-time": 10000,
+    "unwarned-reclaim-cycles": 65535,
+}
 
 MULTI_THREADING_DEFAULT = {"thread_pool_size": 0, "packet_queue_size": 64}
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, PAIR
 
 try:
     from ansible._internal._datatag._tags import Origin  # ansible-core 2.19 and later
@@ -67,9 +69,13 @@ def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
     return found
 
 
-def _place(variables: Mapping[str, Any], variable: str) -> Place | None:
-    # A variable that is there and has no place comes from elsewhere, such as the command line, and not from the host.
-    wanted = (variable,) if variable.split(".")[0].split("[")[0] in variables else _OF_A_HOST
+def _place(variables: Mapping[str, Any], variable: str, alone: bool) -> Place | None:
+    root = variable.split(".")[0].split("[")[0]
+    known = BY_NAME.get(root)
+    # The lines of a host are no place for what is there and comes from elsewhere, such as the command line; nor for what
+    # several hosts lack and would have from one place.
+    shared = known is not None and known.scope == PAIR and not alone
+    wanted = (variable,) if root in variables or shared else _OF_A_HOST
     file = variables.get("inventory_file")
     return next(filter(None, (_follow(variables, one) for one in wanted)), Place(str(file)) if file else None)
 
@@ -83,7 +89,7 @@ class Origins:
         self._sources = [source for source in sources if os.path.exists(source)]
         self._written: dict[str, Mapping[str, Any]] = {}
 
-    def places(self, hosts: Iterable[str], variable: str) -> dict[Place, list[str]]:
+    def places(self, hosts: Sequence[str], variable: str) -> dict[Place, list[str]]:
         """Return each place where a variable was written, with the hosts that have it from there.
 
         Args:
@@ -91,7 +97,7 @@ class Origins:
         """
         found: dict[Place, list[str]] = {}
         for host in hosts:
-            place = _place(self._variables(host), variable)
+            place = _place(self._variables(host), variable, len(hosts) == 1)
             if place is not None:
                 found.setdefault(place, []).append(host)
         return found or {Place(source): [] for source in self._sources[:1]}

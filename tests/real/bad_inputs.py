@@ -27,6 +27,8 @@ class Row:
     danger: str = ""
     live: bool = False
     """Found only when the host has been looked at."""
+    since: str = ""
+    """Older Kea takes it, when what is named is there."""
 
 
 def subnet(**changes: Any) -> dict[str, Any]:
@@ -366,7 +368,7 @@ TABLE: dict[str, list[Row]] = {
             "log file elsewhere",
             extra(loggers=[{"name": "kea-dhcp4", "output_options": [{"output": "/var/log/other/kea.log"}]}]),
         ),
-        Row("lease file elsewhere", extra(lease_database={"type": "memfile", "name": "/data/leases.csv"})),
+        Row("lease file elsewhere", extra(lease_database={"type": "memfile", "name": "/data/leases.csv"}), since="2.4"),
         Row(
             "lease file not kept",
             extra(lease_database={"type": "memfile", "persist": False}),
@@ -374,7 +376,11 @@ TABLE: dict[str, list[Row]] = {
         ),
         Row("database that is not there", extra(lease_database={"type": "nosuchdb"})),
         Row("hook that is not there", extra(hooks_libraries=[{"library": "libdhcp_nosuch.so"}])),
-        Row("hook in another folder", extra(hooks_libraries=[{"library": "/opt/kea/libdhcp_stat_cmds.so"}])),
+        Row(
+            "hook in another folder",
+            extra(hooks_libraries=[{"library": "/opt/kea/libdhcp_stat_cmds.so"}]),
+            since="2.4",
+        ),
         Row("class that cannot be read", extra(client_classes=[{"name": "x", "test": "option[60].hex = 'a'"}])),
         Row("class without name", extra(client_classes=[{"test": "member('KNOWN')"}])),
         Row("subnets beside kea_subnets", extra(subnet4=[]), danger="the subnets of the inventory are gone"),

@@ -708,14 +708,14 @@ def certificates_renewed_after_their_end(dice: Dice, inventory: Inventory) -> st
     return "kea_tls_renew_before"
 
 
-@breaks("P41")
+@breaks("P41", "V31")
 def weak_secret(dice: Dice, inventory: Inventory) -> str:
     name = dice.of(["kea_api_password", "kea_tls_ca_passphrase"])
     inventory.group[name] = dice.of(["short", "changeme-changeme", "aaaaaaaaaaaaaaaaaaaa", "k3J!x9Qw7Lm2Zt5R\n"])
     return name
 
 
-@breaks("P41")
+@breaks("P41", "V31")
 def user_with_a_colon(dice: Dice, inventory: Inventory) -> str:
     inventory.group["kea_api_user"] = dice.of(["a:b", "a\nb", "漢"])
     return "kea_api_user"
@@ -767,7 +767,7 @@ def timers_out_of_order(dice: Dice, inventory: Inventory) -> str:
     return "kea_re"
 
 
-@breaks("P15")
+@breaks("P15", "P16")
 def partner_lost_before_a_heartbeat(dice: Dice, inventory: Inventory) -> str:
     heartbeat = dice.number(1000, 20000)
     response = dice.number(1, heartbeat)
@@ -837,7 +837,7 @@ def hooks_of_the_collection(dice: Dice, inventory: Inventory) -> str:
     return "kea_dhcp4_extra.hooks-libraries[0].library"
 
 
-@breaks("V04")
+@breaks("V03", "V32")
 def check_ignored_that_cannot_be(dice: Dice, inventory: Inventory) -> str:
-    inventory.group["kea_preflight_ignore"] = [dice.of(["P23", "P99", "p25", 25])]
-    return "kea_preflight_ignore[0]"
+    inventory.group["kea_preflight_ignore"] = dice.of([{"P23": "we know better"}, {"P24": "later"}, [25], "P23"])
+    return "kea_preflight_ignore"

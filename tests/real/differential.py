@@ -30,6 +30,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._dialect import dialect
 from ansible_collections.keaops.kea.plugins.module_utils._findings import ERROR, INFO  # noqa: E402
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory  # noqa: E402
 from bad_inputs import LISTENER, TABLE, Row  # noqa: E402
+from generator import series  # noqa: E402
 from pairs import examine, facts, raw_hosts  # noqa: E402
 from rendering import kea_check  # noqa: E402
 
@@ -157,9 +158,14 @@ def found_by_us(row: Row, version: str) -> list[Any]:
     return [finding for finding in findings if finding.severity != INFO]
 
 
+def concerned(row: Row, version: str) -> bool:
+    """Tell whether it is a mistake with this Kea."""
+    return not row.since or series(version) >= tuple(int(part) for part in row.since.split("."))
+
+
 def ids(row: Row, versions: list[str]) -> str:
     """Return the ids of what is found in every version, errors first; those of warnings in brackets."""
-    each = [found_by_us(row, version) for version in versions]
+    each = [found_by_us(row, version) for version in versions if concerned(row, version)]
     common = [finding for finding in each[0] if all(finding.id in {item.id for item in other} for other in each)]
     graver = [finding.id for finding in common if finding.severity == ERROR]
     return ", ".join(dict.fromkeys([*graver, *(f"({finding.id})" for finding in common if finding.id not in graver)]))

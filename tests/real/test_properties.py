@@ -8,6 +8,7 @@ KEAOPS_EXAMPLES says how many inventories are drawn for each version; they are t
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,27 +68,37 @@ def without(example: Inventory, gone: list[tuple]) -> Inventory:
     return copy
 
 
+def gist(words: str) -> str:
+    """Return what Kea means, without places and values: another mistake would be another counter-example."""
+    return re.sub(r"FILE\S*|\S*\d\S*|'.*?'|\".*?\"", "", words.split(" | ")[0])[:90]
+
+
 def reduced(kea, example: Inventory) -> Inventory:
-    """Return a small inventory that passes preflight, and that Kea refuses all the same."""
+    """Return a small inventory that passes preflight, and that Kea refuses all the same, for the same reason."""
     example = example.copy()
+    reason = gist(refusals([(kea, [example])])[0][0])
+
+    def refused(candidates: list[Inventory]) -> list[bool]:
+        return [bool(text) and gist(text) == reason for text in refusals([(kea, candidates)])[0]]
+
     if any("kea_subnets" in host for host in example.hosts.values()):
         alike = example.copy()
         for name in ("kea_subnets", "kea_interfaces"):
             alike.group[name] = [host.pop(name) for host in alike.hosts.values()][0]
-        example = alike if refusals([(kea, [alike])])[0][0] else example
+        example = alike if refused([alike])[0] else example
     # The outermost parts first: most of what is inside need not be tried then.
     for depth in range(2, DEEPEST):
         for _round in range(ROUNDS):
             roots = [("group",), *(("hosts", name) for name in example.hosts)]
             bodies = [example.group, *example.hosts.values()]
             parts = [part for body, root in zip(bodies, roots) for part in paths(body, root) if len(part) == depth]
-            [words] = refusals([(kea, [without(example, [part]) for part in parts])])
-            idle = [part for part, text in zip(parts, words) if text]
+            tried = refused([without(example, [part]) for part in parts])
+            idle = [part for part, without_it in zip(parts, tried) if without_it]
             # All that play no part at once, if they do not together; else the first.
-            [words] = refusals([(kea, [without(example, idle), without(example, idle[:1])])])
-            if not idle or not any(words):
+            if not idle:
                 break
-            example = without(example, idle if words[0] else idle[:1])
+            every = without(example, idle)
+            example = every if refused([every])[0] else without(example, idle[:1])
     return example
 
 

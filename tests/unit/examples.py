@@ -23,7 +23,8 @@ def examine(path, version):
     loader = DataLoader()
     manager = InventoryManager(loader=loader, sources=[str(path)])
     variables = VariableManager(loader=loader, inventory=manager)
-    variables.extra_vars["kea_version"] = version
+    # The manager keeps those of the command line for all others, too.
+    variables._extra_vars = {**variables.extra_vars, "kea_version": version}
     hostvars = HostVars(inventory=manager, variable_manager=variables, loader=loader)
     hosts = [host.name for host in manager.get_hosts()]
     [pair], findings = _inventory.examine(hostvars, manager.get_groups_dict(), hosts, in_play=hosts, offline=True)

@@ -232,6 +232,11 @@ def test_what_nobody_sees_in_a_secret_is_found_and_the_secret_not_shown():
 
 def test_expressions_and_comments_may_have_lines_and_blanks():
     classes = [
-        {"name": "a", "test": "member('ALL')\n  and not member('b') \n", "comment": " x ", "user-context": {"y": "\t"}}
+        {
+            "name": "a",
+            "test": "member('ALL')\n  and not member('KNOWN') \n",
+            "comment": " x ",
+            "user-context": {"y": "\t"},
+        }
     ]
     assert examine({"kea_dhcp4_extra": {"client-classes": classes}}) == []

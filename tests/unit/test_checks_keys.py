@@ -157,6 +157,13 @@ ERRORS = {
         "kea_subnets[0].option_data.classless-static-route",
         ["classless-static-route", "Kea 2.4 knows no option of this name, it came with 2.6"],
     ),
+    "a hook of no known name": (
+        hooks("libdhcp_stat_cmd.so"),
+        "V35",
+        BOTH,
+        "kea_dhcp4_extra.hooks-libraries[0].library",
+        ["libdhcp_stat_cmd.so", "Did you mean libdhcp_stat_cmds.so?"],
+    ),
     "a hook twice": (
         hooks("libdhcp_stat_cmds.so", "libdhcp_stat_cmds.so"),
         "V35",
@@ -219,13 +226,6 @@ def test_finds(name):
 
 # What is doubtful: (changes, id, host, variable, text that must be in it)
 WARNINGS = {
-    "a hook of no known name": (
-        hooks("libdhcp_stat_cmd.so"),
-        "V35",
-        BOTH,
-        "kea_dhcp4_extra.hooks-libraries[0].library",
-        ["libdhcp_stat_cmd.so", "Did you mean libdhcp_stat_cmds.so?"],
-    ),
     "a database nobody manages": (
         extra(hosts_database={"type": "mysql", "name": "kea"}),
         "P30",

@@ -509,6 +509,13 @@ ERRORS = {
         ["112233", "YAML read a MAC address"],
     ),
     # options
+    "an option that is cut": (
+        subnet(option_data=[{"name": "boot-file-name", "data": "a,b"}]),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data[0].data",
+        ["'a,b'", "drops what comes after 'a'", "\\,"],
+    ),
     "an option too large": (
         subnet(option_data={"default-ip-ttl": 256}),
         "V07",
@@ -522,6 +529,13 @@ ERRORS = {
         BOTH,
         "kea_subnets[0].option_data.domain-search",
         ["my example.org", "example.org"],
+    ),
+    "an option that Kea would cut": (
+        subnet(option_data=[{"name": "boot-file-name", "data": "a,b"}]),
+        "V07",
+        BOTH,
+        "kea_subnets[0].option_data[0].data",
+        ["'a,b'", "Kea drops what comes after", "backslash"],
     ),
 }
 
@@ -548,7 +562,7 @@ WARNINGS = {
         ["192.168.1.0", "network address"],
     ),
     "a network of half the world": (
-        subnet(subnet="128.0.0.0/2", pools=["130.0.0.1-130.0.0.9"], reservations=[], option_data={}),
+        subnet(subnet="128.0.0.0/2", pools=["130.0.0.1-130.0.0.99"], reservations=[], option_data={}),
         "V46",
         BOTH,
         "kea_subnets[0].subnet",

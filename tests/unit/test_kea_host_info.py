@@ -89,6 +89,15 @@ def test_debian_host_with_a_proven_server(host, monkeypatch):
     assert facts["time"] <= facts["time_after"]
 
 
+def test_candidates_of_another_release_are_asked_for_by_name(host, monkeypatch):
+    asked = []
+    answering(host, monkeypatch, {"apt-cache": POLICY})
+    answer = host.run
+    monkeypatch.setattr(host, "run", lambda argv, *args, **kwargs: asked.append(argv) or answer(argv, *args, **kwargs))
+    kea_host_info.gather(host, PACKAGES, release="forky")
+    assert ["apt-cache", "-t", "forky", "policy", *PACKAGES] in asked
+
+
 def test_certificates_in_use_are_told_but_not_their_key(host, tmp_path):
     store = _tls_host.Store(host, str(tmp_path / "tls"))
     host.run = functools.partial(_apply.System.run, host)

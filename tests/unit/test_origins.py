@@ -92,6 +92,12 @@ def test_what_was_not_written_in_the_inventory_has_no_line_in_it(tmp_path):
     }
 
 
+def test_what_all_hosts_lack_would_stand_in_no_line_of_a_host(origins, tmp_path):
+    file = str(tmp_path / "hosts.yml")
+    assert origins.places(["dhcp1", "dhcp2"], "kea_tls_enabled") == {_origins.Place(file): ["dhcp1", "dhcp2"]}
+    assert [place.line for place in origins.places(["dhcp1", "dhcp2"], "kea_server_name")] == [3, 5]
+
+
 def test_without_a_host_the_inventory_is_named(origins, tmp_path):
     assert origins.places([], "kea_pair") == {_origins.Place(str(tmp_path)): []}
     assert origins.places(["nobody"], "kea_pair") == {_origins.Place(str(tmp_path)): []}

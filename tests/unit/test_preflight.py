@@ -301,8 +301,14 @@ def broken_files(tmp_path_factory):
     for file, make, _text in BROKEN_FILES.values():
         (folder / "files" / file).write_bytes(make(files))
     children = {
-        pair: {"hosts": dict(zip(hosts, HOSTS.values(), strict=True)), "vars": {"kea_pair": pair}}
-        for pair, hosts in pairs.items()
+        pair: {
+            "hosts": {
+                host: {**values, "kea_ha_address": values["ansible_host"], "ansible_host": f"192.0.2.{number}{index}"}
+                for index, (host, values) in enumerate(zip(hosts, HOSTS.values(), strict=True))
+            },
+            "vars": {"kea_pair": pair},
+        }
+        for number, (pair, hosts) in enumerate(pairs.items(), 1)
     }
     inventory = {"kea": {"children": children, "vars": {**GROUP, **TLS_FILES}}}
     return run(folder, text=yaml.safe_dump(inventory))
