@@ -72,8 +72,8 @@ def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
 def _place(variables: Mapping[str, Any], variable: str, alone: bool) -> Place | None:
     root = variable.split(".")[0].split("[")[0]
     known = BY_NAME.get(root)
-    # The lines of a host are no place for what is there and comes from elsewhere, such as the command line; nor for what
-    # several hosts lack and would have from one place.
+    # The lines of a host are no place for what is there and comes from elsewhere, such as the command line; nor for
+    # what several hosts lack and would have from one place.
     shared = known is not None and known.scope == PAIR and not alone
     wanted = (variable,) if root in variables or shared else _OF_A_HOST
     file = variables.get("inventory_file")
