@@ -6,12 +6,12 @@
     dhcp-client lease   [--mac M] [--client-id ID] [--hostname H]      discover, offer, request, ack
     dhcp-client renew   --mac M --address A --server S [--rebind]      extend a lease
     dhcp-client release --mac M --address A --server S                 give it back
-    dhcp-client stream  --count N --rate R                             N fresh clients, R each second
+    dhcp-client stream  --count N --rate R [--history FILE]            N fresh clients, R each second
 
 It behaves as clients do: it repeats an unanswered message after 4, 8, 16 s, and its `secs` field says how long it has
 really been trying, which is what Kea's failure detection looks at. It changes no address of the
 machine. Every run ends: after --timeout seconds per client. Exit code 0: every client was served;
-1: not all; 2: wrong usage. Needs root (CAP_NET_RAW). Standard library only. The prober is built from the same parts.
+1: not all; 2: wrong usage. Needs root (CAP_NET_RAW). Standard library only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import itertools
 import json
 import os
 import random
@@ -38,7 +39,6 @@ ADDRESS_LISTS = {3: "router", 6: "dns", 42: "ntp", 44: "netbios"}
 ADDRESSES = {1: "subnet_mask", 28: "broadcast", 54: "server_id"}
 NUMBERS = {26: "mtu", 51: "lease_time", 58: "renew_time", 59: "rebind_time"}
 TEXTS = {12: "hostname", 15: "domain", 56: "message", 66: "tftp_server", 67: "bootfile"}
-START_ANEW = 10.0  # seconds that a client goes on with an offer whose server says no more; dhclient does that, too
 REQUESTED = "1,3,6,12,15,26,28,42,51,54,58,59"
 
 
@@ -132,11 +132,9 @@ def readable(options: dict[int, bytes]) -> dict:
 
 
 class Link:
-    """The raw socket on the LAN, with what ARP needs: the addresses that clients hold, and whose MAC answered."""
+    """The raw socket on the LAN."""
 
     def __init__(self, interface: str) -> None:
-        self.held: dict[bytes, bytes] = {}
-        self.neighbours: dict[bytes, bytes] = {}
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((interface, 0))
         # Answers to an invented MAC are for us too.
@@ -160,39 +158,26 @@ class Link:
                 if address[2] != 4:  # PACKET_OUTGOING
                     yield frame
 
-    def answers(self, wait: float):
-        """(answer, source address) of each message for a DHCP client that arrives in time; ARP is dealt with."""
-        for frame in self.frames(wait):
-            if frame[12:14] == b"\x08\x06":
-                self.take_arp(frame)
-            elif (found := dhcp_payload(frame)) and (answer := parse(found[0])):
-                self.neighbours[socket.inet_aton(found[1])] = found[2]
-                yield answer, found[1]
-
-    def take_arp(self, frame: bytes) -> None:
-        mac = self.held.get(frame[38:42])
-        if frame[20:22] == b"\0\2":
-            self.neighbours[frame[28:32]] = frame[22:28]
-        elif mac and frame[20:22] == b"\0\1":
-            reply = struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, 2) + mac + frame[38:42] + frame[22:32]
-            self.send(frame[6:12] + mac + struct.pack("!H", ETH_P_ARP) + reply)
-
-    def ask_arp(self, mac: bytes, source: str, target: str) -> None:
-        """Ask for the MAC of `target`, as a client that owns `source` would."""
-        ask = struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, 1) + mac + socket.inet_aton(source)
-        self.send(BROADCAST_MAC + mac + struct.pack("!H", ETH_P_ARP) + ask + bytes(6) + socket.inet_aton(target))
-
     def resolve(self, mac: bytes, source: str, target: str, timeout: float = 3.0) -> bytes | None:
-        """The MAC of `target`, waited for."""
+        """The MAC of `target`, asked for as a client that owns `source` would."""
+        ask = struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, 1) + mac + socket.inet_aton(source)
+        ask += bytes(6) + socket.inet_aton(target)
         deadline = time.monotonic() + timeout
         again = 0.0
-        while (now := time.monotonic()) < deadline and socket.inet_aton(target) not in self.neighbours:
+        while (now := time.monotonic()) < deadline:
             if now >= again:
-                self.ask_arp(mac, source, target)
+                self.send(BROADCAST_MAC + mac + struct.pack("!H", ETH_P_ARP) + ask)
                 again = now + 1
-            for _ in self.answers(min(again, deadline) - now):
-                pass
-        return self.neighbours.get(socket.inet_aton(target))
+            for frame in self.frames(min(again, deadline) - now):
+                if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2" and frame[28:32] == socket.inet_aton(target):
+                    return frame[22:28]
+        return None
+
+    def answer_arp(self, frame: bytes, mac: bytes, address: str) -> None:
+        own = socket.inet_aton(address)
+        if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] == own:
+            reply = struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, 2) + mac + own + frame[22:32]
+            self.send(frame[6:12] + mac + struct.pack("!H", ETH_P_ARP) + reply)
 
 
 class Client:
@@ -211,11 +196,16 @@ class Client:
         self.offer: dict | None = None
         self.offers: list[dict] = []
         self.ack: dict | None = None
-        self.answered_by: str | None = None
         self.naks = 0
         self.done = False
         self.reason = ""
-        self.options = options_of(args, mac)
+        self.options = [(55, bytes(args.request))]
+        if args.hostname:
+            self.options.append((12, args.hostname.encode()))
+        if args.client_id:
+            self.options.append((61, b"\1" + mac if args.client_id == "mac" else bytes.fromhex(args.client_id)))
+        for code, value in args.option:
+            self.options.append((code, value))
 
     def tick(self, now: float) -> None:
         if self.done or now < self.due:
@@ -223,8 +213,6 @@ class Client:
         if now >= self.deadline:
             self.finish("timeout")
             return
-        if self.kind == REQUEST and now - self.requested > START_ANEW:
-            self.start_anew()
         extra: list[tuple[int, bytes]] = []
         if self.kind == REQUEST and self.offer:
             extra = [(50, socket.inet_aton(self.offer["address"])), (54, self.offer["options"][54])]
@@ -246,25 +234,21 @@ class Client:
         server = readable(answer["options"]).get("server_id", source)
         if kind == OFFER:
             self.offers.append({"server": server, "address": answer["address"]})
-            self.note(self, "offer", server=server, address=answer["address"])
+            self.note(self, "offer", address=answer["address"], server=server)
         if self.done:
             return
         if kind == OFFER and self.kind == DISCOVER and 54 in answer["options"]:
             self.offer, self.kind, self.repeated = answer, REQUEST, False
             self.wait, self.due = self.args.first_wait, time.monotonic()
-            self.requested = self.due
         elif kind == ACK and self.kind == REQUEST:
-            self.ack, self.answered_by = answer, server
-            self.note(self, "ack", server=server, address=answer["address"], lease=lease_time(answer))
+            self.ack = answer
+            self.note(self, "ack", address=answer["address"], server=server)
             self.finish("")
         elif kind == NAK and self.kind == REQUEST:
             self.naks += 1
             self.note(self, "nak", server=server)
-            self.start_anew()
-            self.due = time.monotonic() + 1
-
-    def start_anew(self) -> None:
-        self.kind, self.offer, self.repeated, self.wait = DISCOVER, None, False, self.args.first_wait
+            self.kind, self.offer, self.repeated = DISCOVER, None, False
+            self.wait, self.due = self.args.first_wait, time.monotonic() + 1
 
     def finish(self, reason: str) -> None:
         self.done, self.reason = True, reason
@@ -290,113 +274,13 @@ class Client:
         return found
 
 
-class Renewal:
-    """One renewal of a lease. RENEWING asks the server that gave it; REBINDING asks whoever hears it.
-
-    It goes from one to the other after `rebind_after` seconds: never when that is None, at once when it is 0.
-    """
-
-    def __init__(
-        self,
-        link: Link,
-        mac: bytes,
-        address: str,
-        server: str | None,
-        args: argparse.Namespace,
-        note,
-        rebind_after: float | None,
-    ) -> None:
-        self.link, self.mac, self.address, self.server, self.args, self.note = link, mac, address, server, args, note
-        self.xid = random.getrandbits(32)
-        self.started = self.due = time.monotonic()
-        self.deadline = self.started + args.timeout
-        self.rebind_at = self.deadline if rebind_after is None else self.started + rebind_after
-        self.wait = args.first_wait
-        self.attempts = 0
-        self.rebinding = self.done = self.ok = False
-        self.reason = ""
-        self.options = options_of(args, mac)
-        self.answer: dict | None = None
-        self.answered_by: str | None = None
-        link.held[socket.inet_aton(address)] = mac
-
-    def tick(self, now: float) -> None:
-        if self.done or now < self.due:
-            return
-        if now >= self.deadline:
-            self.finish("timeout")
-            return
-        if not self.rebinding and now >= self.rebind_at:
-            self.rebinding, self.wait = True, self.args.first_wait
-        secs = int(now - self.started)
-        data = message(REQUEST, self.mac, self.xid, secs, self.options, ciaddr=self.address)
-        if self.rebinding:
-            self.link.send(udp_frame(self.mac, BROADCAST_MAC, self.address, "255.255.255.255", data))
-            self.note(self, "request", address=self.address, secs=secs, rebind=True)
-        else:
-            if self.attempts:  # it may be another machine by now
-                self.link.ask_arp(self.mac, self.address, self.server)
-            target = self.link.neighbours[socket.inet_aton(self.server)]
-            self.link.send(udp_frame(self.mac, target, self.address, self.server, data))
-            self.note(self, "request", server=self.server, address=self.address, secs=secs)
-        self.attempts += 1
-        self.due = min(now + self.wait, self.deadline if self.rebinding else self.rebind_at)
-        self.wait = min(self.wait * 2, 64)
-
-    def take(self, answer: dict, source: str) -> None:
-        if self.done or answer["xid"] != self.xid or answer["mac"] != self.mac or answer["kind"] not in (ACK, NAK):
-            return
-        self.answer, self.answered_by = answer, readable(answer["options"]).get("server_id", source)
-        if answer["kind"] == ACK:
-            self.ok = True
-            self.note(self, "ack", server=self.answered_by, address=answer["address"], lease=lease_time(answer))
-            self.finish("")
-        else:
-            self.note(self, "nak", server=self.answered_by)
-            self.finish("nak")
-
-    def finish(self, reason: str) -> None:
-        self.done, self.reason, self.ended = True, reason, time.monotonic()
-        if reason == "timeout":
-            self.note(self, reason, address=self.address)
-
-
-def release(link: Link, mac: bytes, address: str, server: str, client_id: str | None = None) -> int:
-    """Give a lease back to a server whose MAC is known; returns the xid. Nobody answers a release."""
-    options = [(54, socket.inet_aton(server))]
-    if client_id:
-        options.append((61, client_id_option(client_id, mac)))
-    xid = random.getrandbits(32)
-    data = message(RELEASE, mac, xid, 0, options, ciaddr=address)
-    link.send(udp_frame(mac, link.neighbours[socket.inet_aton(server)], address, server, data))
-    return xid
-
-
-def lease_time(answer: dict) -> int:
-    return int.from_bytes(answer["options"].get(51, b""), "big")
-
-
-def options_of(args: argparse.Namespace, mac: bytes) -> list[tuple[int, bytes]]:
-    """What a client says in each of its messages."""
-    options = [(55, bytes(args.request))]
-    if args.hostname:
-        options.append((12, args.hostname.encode()))
-    if args.client_id:
-        options.append((61, client_id_option(args.client_id, mac)))
-    return [*options, *args.option]
-
-
-def client_id_option(client_id: str, mac: bytes) -> bytes:
-    return b"\1" + mac if client_id == "mac" else bytes.fromhex(client_id)
-
-
 def fresh_mac() -> bytes:
     return bytes([0x02, *os.urandom(5)])
 
 
 def drive(link: Link, clients, linger: float, until: float) -> None:
     """Run clients to their ends. `clients(now)` returns those started so far and whether more will come."""
-    by_xid: dict[int, Client | Renewal] = {}
+    by_xid: dict[int, Client] = {}
     known = 0
     quiet_from = None
     while True:
@@ -418,17 +302,15 @@ def drive(link: Link, clients, linger: float, until: float) -> None:
                 client.finish("timeout")
             return
         due = min([c.due for c in active], default=now + 0.2)
-        for answer, source in link.answers(min(max(due - now, 0.0), 0.02 if more else 0.2)):
-            if answer["xid"] in by_xid:
-                by_xid[answer["xid"]].take(answer, source)
-
-
-def quiet(*_args, **_more) -> None:
-    """What clients note when nobody keeps a history."""
+        for frame in link.frames(min(max(due - now, 0.0), 0.02 if more else 0.2)):
+            found = dhcp_payload(frame)
+            answer = parse(found[0]) if found else None
+            if found and answer and answer["xid"] in by_xid:
+                by_xid[answer["xid"]].take(answer, found[1])
 
 
 def command_lease(link: Link, args: argparse.Namespace) -> tuple[dict, bool]:
-    client = Client(link, args.mac or fresh_mac(), args, quiet)
+    client = Client(link, args.mac or fresh_mac(), args, lambda *_a, **_k: None)
     drive(link, lambda _now: ([client], False), args.linger, client.deadline + args.linger)
     return client.result(), client.ack is not None
 
@@ -436,49 +318,96 @@ def command_lease(link: Link, args: argparse.Namespace) -> tuple[dict, bool]:
 def command_stream(link: Link, args: argparse.Namespace) -> tuple[dict, bool]:
     started: list[Client] = []
     begin = time.monotonic()
+    acks: list[float] = []
+    servers: dict[str, int] = {}
+    with contextlib.ExitStack() as stack:
+        history = sys.stdout
+        if args.history != "-":
+            history = stack.enter_context(open(args.history or os.devnull, "w", encoding="utf-8"))
 
-    def clients(now: float) -> tuple[list[Client], bool]:
-        while len(started) < args.count and now - begin >= len(started) / args.rate:
-            started.append(Client(link, fresh_mac(), args, quiet))
-        return started, len(started) < args.count
+        def note(client: Client, event: str, **more) -> None:
+            if event == "ack":
+                acks.append(time.monotonic() - begin)
+                servers[more["server"]] = servers.get(more["server"], 0) + 1
+            line = {"time": round(time.time(), 3), "mac": client.mac.hex(":"), "xid": f"{client.xid:08x}"}
+            print(json.dumps({**line, "event": event, **more}), file=history, flush=True)
 
-    drive(link, clients, args.linger, begin + args.count / args.rate + args.timeout + 1)
-    served = [c for c in started if c.ack]
-    slowest = max((c.ended - c.started for c in served), default=None)
+        def clients(now: float) -> tuple[list[Client], bool]:
+            while len(started) < args.count and now - begin >= len(started) / args.rate:
+                started.append(Client(link, fresh_mac(), args, note))
+            return started, len(started) < args.count
+
+        drive(link, clients, args.linger, begin + args.count / args.rate + args.timeout + 1)
+    addresses = [c.ack["address"] for c in started if c.ack]
+    served = len(addresses)
+    # From one served client to the next; the start counts as one, and the end too when somebody was left waiting.
+    moments = [0.0, *acks, *([] if served == args.count else [time.monotonic() - begin])]
+    gap, at = max((late - early, early) for early, late in itertools.pairwise([*moments, moments[-1]]))
+    slowest = max((c.ended - c.started for c in started if c.ack), default=None)
     return {
         "clients": len(started),
-        "served": len(served),
-        "failed": len(started) - len(served),
+        "served": served,
+        "failed": len(started) - served,
         "naks": sum(c.naks for c in started),
-        "duplicates": len(served) - len({c.ack["address"] for c in served}),
+        "duplicates": served - len(set(addresses)),
+        "servers": servers,
         "seconds": round(time.monotonic() - begin, 3),
+        "longest_gap": round(gap, 3),
+        "longest_gap_at": round(at, 3),
         "slowest_client": None if slowest is None else round(slowest, 3),
         "most_attempts": max((c.attempts for c in started), default=0),
-    }, len(served) == args.count
+    }, served == args.count
 
 
 def command_renew(link: Link, args: argparse.Namespace) -> tuple[dict, bool]:
-    result = {"ok": False, "mac": args.mac.hex(":"), "address": args.address, "attempts": 0}
-    renewal = Renewal(link, args.mac, args.address, args.server, args, quiet, 0 if args.rebind else None)
-    if not args.rebind and link.resolve(args.mac, args.address, args.server) is None:
-        return {**result, "error": f"{args.server} does not answer ARP"}, False
-    drive(link, lambda _now: ([renewal], False), 0, renewal.deadline)
-    result |= {"attempts": renewal.attempts, "seconds": round(renewal.ended - renewal.started, 3)}
-    if renewal.answered_by:
-        result["server_id"] = renewal.answered_by
-    if not renewal.ok:
-        return {**result, "error": renewal.reason}, False
-    options = readable(renewal.answer["options"])
-    found = {"ok": True, "address": renewal.answer["address"], "lease_time": options.get("lease_time")}
-    return {**result, **found, "options": options}, True
+    """RENEWING asks the server that gave the lease; REBINDING (--rebind) asks whoever hears it."""
+    begin = time.monotonic()
+    mac, xid = args.mac, random.getrandbits(32)
+    result = {"ok": False, "mac": mac.hex(":"), "address": args.address, "attempts": 0}
+    target, to = BROADCAST_MAC, "255.255.255.255"
+    if not args.rebind:
+        to = args.server
+        found = link.resolve(mac, args.address, args.server)
+        if found is None:
+            return {**result, "error": f"{args.server} does not answer ARP"}, False
+        target = found
+    probe = Client(link, mac, args, lambda *_a, **_k: None)
+    wait, due = args.first_wait, begin
+    deadline = begin + args.timeout
+    while (now := time.monotonic()) < deadline:
+        if now >= due:
+            data = message(REQUEST, mac, xid, int(now - begin), probe.options, ciaddr=args.address)
+            link.send(udp_frame(mac, target, args.address, to, data))
+            result["attempts"] += 1
+            due, wait = now + wait, min(wait * 2, 64)
+        for frame in link.frames(min(due, deadline) - now):
+            link.answer_arp(frame, mac, args.address)
+            payload = dhcp_payload(frame)
+            answer = parse(payload[0]) if payload else None
+            if payload and answer and answer["xid"] == xid and answer["kind"] in (ACK, NAK):
+                options = readable(answer["options"])
+                result |= {
+                    "seconds": round(time.monotonic() - begin, 3),
+                    "server_id": options.get("server_id", payload[1]),
+                }
+                if answer["kind"] == NAK:
+                    return {**result, "error": "nak"}, False
+                found = {"ok": True, "address": answer["address"], "lease_time": options.get("lease_time")}
+                return {**result, **found, "options": options}, True
+    return {**result, "seconds": round(time.monotonic() - begin, 3), "error": "timeout"}, False
 
 
 def command_release(link: Link, args: argparse.Namespace) -> tuple[dict, bool]:
     """Nobody answers a release: sent is all that can be said."""
     result = {"ok": False, "mac": args.mac.hex(":"), "address": args.address}
-    if link.resolve(args.mac, args.address, args.server) is None:
+    target = link.resolve(args.mac, args.address, args.server)
+    if target is None:
         return {**result, "error": f"{args.server} does not answer ARP"}, False
-    release(link, args.mac, args.address, args.server, args.client_id)
+    options = [(54, socket.inet_aton(args.server))]
+    if args.client_id:
+        options.append((61, b"\1" + args.mac if args.client_id == "mac" else bytes.fromhex(args.client_id)))
+    data = message(RELEASE, args.mac, random.getrandbits(32), 0, options, ciaddr=args.address)
+    link.send(udp_frame(args.mac, target, args.address, args.server, data))
     return {**result, "ok": True}, True
 
 
@@ -531,6 +460,7 @@ def parse_arguments() -> argparse.Namespace:
     stream = commands.add_parser("stream", parents=[shared], help="many fresh clients")
     stream.add_argument("--count", type=int, required=True)
     stream.add_argument("--rate", type=float, default=1.0, help="new clients each second (default 1)")
+    stream.add_argument("--history", help="write each event to this file, one JSON object a line (- for stdout)")
     stream.set_defaults(function=command_stream)
     for name, function in (("renew", command_renew), ("release", command_release)):
         sub = commands.add_parser(name, parents=[shared], help=f"{name} a lease")

@@ -53,8 +53,7 @@ INOTIFY_INSTANCES = 1024
 HOST_SUITES = ("bookworm", "trixie", "forky")
 CLIENT_IMAGE = "client"
 CLIENT_SUITE = "bookworm"
-CLIENT_PROGRAMS = {"dhcp_client.py": "dhcp-client", "prober.py": "dhcp-prober", "attack": "attack"}
-CLIENT_FOLDER = "/usr/local/lib/keaops-lab"
+CLIENT_PROGRAMS = {"dhcp_client.py": "dhcp-client", "attack": "attack"}
 # Suites with a -security and an -updates archive beside the main one.
 RELEASED_SUITES = ("bookworm", "trixie")
 # A mirror's copy of testing can be older than its Release file allows. Lab images only.
@@ -717,21 +716,11 @@ class Lab:
         script = f"umask 077; cat > {keys} && chown {USER}: {keys}"
         docker("exec", "-i", name, "sh", "-c", script, stdin=public_key)
         if machine["image"] == CLIENT_IMAGE:
-            self.give_programs(host)
+            for source, program in CLIENT_PROGRAMS.items():
+                docker("cp", str(HERE / source), f"{name}:/usr/local/bin/{program}")
+                docker("exec", name, "chmod", "0755", f"/usr/local/bin/{program}")
         ports = docker("port", name, "22/tcp").stdout.split()
         machine["port"] = int(ports[0].rpartition(":")[2])
-
-    def give_programs(self, client: str) -> None:
-        """Put the checkout's programs onto a client: side by side, for they import one another."""
-        name = self.container(client)
-        docker("exec", name, "mkdir", "-p", CLIENT_FOLDER)
-        script = []
-        for source, program in CLIENT_PROGRAMS.items():
-            docker("cp", str(HERE / source), f"{name}:{CLIENT_FOLDER}/{source}")
-            script.append(
-                f"chmod 0755 {CLIENT_FOLDER}/{source} && ln -sf {CLIENT_FOLDER}/{source} /usr/local/bin/{program}"
-            )
-        docker("exec", name, "sh", "-c", " && ".join(script))
 
     def plumb(self, pair: str, machines: dict[str, dict], only: str | None = None) -> None:
         """Lay the LAN: a bridge in the client's network namespace, a cable from it to each host."""
@@ -893,23 +882,8 @@ class Lab:
         docker("start", self.container(host))
         self.plumb(machine["pair"], self.machines(), only=host)
         ports = docker("port", self.container(host), "22/tcp").stdout.split()
-        self.introduce(host, {**machine, "port": int(ports[0].rpartition(":")[2])})
-
-    def replace(self, host: str) -> None:
-        """Throw a host away and put a bare one in its place, of the same name and address."""
-        machine = self.machine(host)
-        if not machine["number"]:
-            raise LabError(f"{host} is a client: only a server can be replaced")
-        docker("rm", "-f", "-v", self.container(host))
-        self.start(host, machine, (self.directory / "id_ed25519.pub").read_text())
-        self.plumb(machine["pair"], self.machines(), only=host)
-        self.wait_for_key(host, machine)
-        self.introduce(host, machine)
-
-    def introduce(self, host: str, machine: dict) -> None:
-        """Tell everybody the new port and key of a host, and wait for it."""
         state = self.state
-        state["machines"][host] = machine
+        state["machines"][host]["port"] = int(ports[0].rpartition(":")[2])
         self.save(state["pairs"], state["machines"])
         known = "".join(f"[127.0.0.1]:{m['port']} {m['host_key']}\n" for m in state["machines"].values())
         (self.directory / "known_hosts").write_text(known)
@@ -1052,10 +1026,6 @@ def command_reboot(args: argparse.Namespace) -> None:
     Lab.named(args.lab).reboot(args.host)
 
 
-def command_replace(args: argparse.Namespace) -> None:
-    Lab.named(args.lab).replace(args.host)
-
-
 def command_inventory(args: argparse.Namespace) -> None:
     lab = Lab.named(args.lab)
     if args.list:
@@ -1111,8 +1081,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     net.add_argument("host")
     reboot = add("reboot", command_reboot, "cut a server's power and start it again")
     reboot.add_argument("host")
-    replace = add("replace", command_replace, "throw a server away and put a bare one in its place")
-    replace.add_argument("host")
     inventory = add("inventory", command_inventory, "print the path of the lab's Ansible inventory")
     inventory.add_argument("--list", action="store_true", help="print it, as Ansible's inventory scripts do")
     add("clean", command_clean, "remove images and the engine's data from the cache")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import io
 import json
 import os
@@ -13,26 +14,19 @@ import shlex
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import testinfra
-from probe import Probe
-from testinfra.backend.base import CommandResult
-
-import lab as labtool
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "lab"))
-import counts  # noqa: E402
-
 # Each scenario has a lab of its own, named after it.
 SCENARIO = os.environ["KEAOPS_LAB"].removeprefix("molecule-")
 INVENTORY = str(ROOT / "molecule" / SCENARIO / "inventory")
-# Containers, or virtual machines: both tools have the same commands for what tests do to hosts.
-LAB = [sys.executable, str(ROOT / "lab" / os.environ.get("KEAOPS_LAB_TOOL", "lab.py"))]
+LAB = [sys.executable, str(ROOT / "lab" / "lab.py")]
 KEA_VERSION = {"bookworm": "2.2.0", "trixie": "2.6.3", "forky": "3.0.4"}
 ASK_KEA = """
 import json, socket, sys
@@ -42,20 +36,6 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
 """
 
 
-class Entered:
-    """The shell of a client that is no host with SSH but namespaces; the part of testinfra's that is used."""
-
-    def __init__(self, enter: list[str]) -> None:
-        self.enter = enter
-
-    def run(self, command: str, *args: str) -> CommandResult:
-        """Run a command as root."""
-        line = command % tuple(shlex.quote(arg) for arg in args) if args else command
-        command_line = [*self.enter, "sh", "-c", line]
-        done = subprocess.run(command_line, text=True, capture_output=True, timeout=600, check=False)
-        return CommandResult(None, done.returncode, line, done.stdout, done.stderr)
-
-
 class Host:
     """One machine of the lab."""
 
@@ -63,16 +43,12 @@ class Host:
         self.name = name
         self.variables = variables
         self.address = variables["lab_address"]
-        if "lab_enter" in variables:
-            self.shell = Entered(variables["lab_enter"])
-            return
         known_hosts = variables["ansible_ssh_common_args"]
         self.shell = testinfra.get_host(
             f"ssh://{variables['ansible_user']}@127.0.0.1:{variables['ansible_port']}",
             ssh_identity_file=variables["ansible_ssh_private_key_file"],
             ssh_extra_args=known_hosts,
             controlpersist=300,
-            timeout=60,
             sudo=True,
         )
 
@@ -109,10 +85,7 @@ class Host:
 
     def state(self) -> str:
         """Return the server's state, or why there is none."""
-        try:
-            result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
-        except RuntimeError:  # the host itself is gone
-            return "silent"
+        result = self.shell.run("python3 -c %s %s", ASK_KEA, json.dumps({"command": "ha-heartbeat"}))
         if result.rc:
             return "silent"
         return json.loads(result.stdout).get("arguments", {}).get("state", "no hook")
@@ -127,6 +100,63 @@ class Host:
         return self.run(f"systemctl show -p MainPID --value {unit}").strip()
 
 
+class Stream:
+    """A stream of new clients, one each second, from the start of the block to its end."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.asked: dict[str, float] = {}
+        self.served: dict[str, float] = {}
+
+    def make_room(self) -> None:
+        """Take all leases away: the pool has room for 100 clients. A server that does not run now keeps its own."""
+        command = json.dumps({"command": "lease4-wipe", "arguments": {"subnet-id": 1}})
+        for server in self.pair.servers:
+            server.shell.run("python3 -c %s %s", ASK_KEA, command)
+
+    def __enter__(self) -> Stream:
+        self.make_room()
+        run = self.pair.client.run
+        run("rm -f /tmp/history")
+        stream = "dhcp-client stream --count 10000 --rate 1 --first-wait 1 --timeout 60 --history /tmp/history"
+        self.process = run(f"{stream} >/dev/null 2>&1 & echo $!").strip()
+        deadline = time.monotonic() + 30
+        while '"ack"' not in self.pair.client.shell.run("cat /tmp/history").stdout:
+            assert time.monotonic() < deadline, f"{self.pair.name}: no client of the stream is served"
+            time.sleep(0.5)
+        self.ended = threading.Event()
+        self.sweeper = threading.Thread(target=self.sweep)
+        self.sweeper.start()
+        return self
+
+    def sweep(self) -> None:
+        """Make room from time to time."""
+        while not self.ended.wait(40):
+            self.make_room()
+
+    def __exit__(self, *_exc) -> None:
+        self.ended.set()
+        self.sweeper.join()
+        self.pair.client.shell.run(f"kill {self.process}")
+        for line in self.pair.client.file("/tmp/history").splitlines():
+            with contextlib.suppress(ValueError):  # the last line may be half a line
+                event = json.loads(line)
+                times = {"discover": self.asked, "ack": self.served}.get(event["event"], {})
+                times.setdefault(event["mac"], event["time"])
+
+    @property
+    def longest_wait(self) -> float:
+        """Return the seconds that the slowest client waited, counted to the end for one that was never served."""
+        end = max(self.served.values())
+        return max(self.served.get(mac, end) - asked for mac, asked in self.asked.items())
+
+    @property
+    def longest_gap(self) -> float:
+        """Return the longest time, in seconds, between a served client and the next one."""
+        moments = sorted(self.served.values())
+        return max(late - early for early, late in zip(moments, moments[1:]))
+
+
 class Pair:
     """A primary, a standby and their client."""
 
@@ -138,11 +168,6 @@ class Pair:
     def partner(self, server: Host) -> Host:
         """Return the other server."""
         return self.standby if server is self.primary else self.primary
-
-    def probe(self, **options) -> Probe:
-        """Return a block in which clients keep asking and both servers are watched; afterwards it has a report."""
-        lab = labtool.Lab.named(os.environ["KEAOPS_LAB"])
-        return Probe(lab, self.name.removeprefix("pair_"), **options)
 
     def lease(self, *args: str) -> dict:
         """Have the client take a lease."""
@@ -159,9 +184,9 @@ class Pair:
             assert time.monotonic() < deadline, f"{self.name}: {now} after {seconds} s, expected {states}"
             time.sleep(0.5)
 
-    def healthy(self, seconds: int = 60) -> None:
+    def healthy(self) -> None:
         """Wait for the healthy state."""
-        self.wait_for("hot-standby", "hot-standby", seconds=seconds)
+        self.wait_for("hot-standby", "hot-standby")
 
 
 def command_of(playbook: str, *args: str, limit: str | None = None, inventory: str | None = None) -> list[str]:
@@ -209,13 +234,6 @@ def inventory_of(host: str) -> dict:
     return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
 
 
-def lab(*words: str, seconds: int = 900) -> str:
-    """Have the lab's tool do something with hosts: cut their power, pull their cable, boot them; returns its output."""
-    done = subprocess.run([*LAB, *words], text=True, capture_output=True, timeout=seconds, check=False)
-    assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
 class AtOnce:
     """What became of a piece of work that was done on several pairs or hosts at the same time."""
 
@@ -245,12 +263,6 @@ def lab_pairs() -> list[Pair]:
 PAIRS = lab_pairs()
 
 
-def renew(host: Host) -> None:
-    """Have a host that was replaced be reached at its new port, with its new key."""
-    fresh = next(one for pair in lab_pairs() for one in pair.servers if one.name == host.name)
-    vars(host).update(vars(fresh))
-
-
 @pytest.fixture(params=PAIRS, ids=lambda pair: pair.suite)
 def pair(request) -> Pair:
     """Each pair in turn, healthy at the start of a test."""
@@ -266,15 +278,6 @@ def pairs() -> list[Pair]:
     return PAIRS
 
 
-@pytest.fixture
-def fresh(pair: Pair) -> Pair:
-    """Each pair in turn, healthy and without leases at the start of a test, and healthy at its end."""
-    for server in pair.servers:
-        server.kea("lease4-wipe", **{"subnet-id": 1})
-    yield pair
-    pair.healthy(240)
-
-
 NOTES: list[str] = []
 """Measurements to be shown at the end."""
 
@@ -283,4 +286,10 @@ def pytest_terminal_summary(terminalreporter):
     """Show the measurements, and leave the counts where `make test` shows them last, after Molecule's own words."""
     for note in NOTES:
         terminalreporter.write_line(f"{SCENARIO}: {note}")
-    counts.note(SCENARIO, terminalreporter.stats)
+    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error")}
+    path = ROOT / ".cache" / "lab-tests"
+    path.parent.mkdir(exist_ok=True)
+    head = f"lab {SCENARIO}: "
+    others = [line for line in path.read_text().splitlines() if not line.startswith(head)] if path.exists() else []
+    line = f"{head}{counts['passed']} passed, {counts['failed'] + counts['error']} failed"
+    path.write_text("\n".join([*others, line]) + "\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what is derived from the code: the generated pages of docs, and the preflight role's argument specs.
+"""Write what is derived from the code: docs/variables.md, docs/checks.md and the preflight role's argument specs.
 
 With --check nothing is written; the exit status says whether a file is out of date.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -21,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPDX = "# SPDX-FileCopyrightText: keaops.kea contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 
 _AnsibleCollectionFinder(paths=[str(ROOT / ".ansible" / "collections")])._install()
-from ansible_collections.keaops.kea.plugins.module_utils import _findings, _registry, _variables  # noqa: E402
+from ansible_collections.keaops.kea.plugins.module_utils import _findings, _variables  # noqa: E402
 
 
 class Dumper(yaml.SafeDumper):
@@ -60,78 +59,20 @@ def variables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return the lines of a table."""
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def severity(check: _registry.Check) -> str:
-    """Return the usual severity of a check, and the other one it may have."""
-    return "error, warning" if check.severity == "error" and check.warns else check.severity
-
-
-def accepted(check: _registry.Check) -> str:
-    """Tell what of a check may be accepted."""
-    if check.severity == "info":
-        return ""
-    if check.ignorable or check.severity == "warning":
-        return "yes"
-    return "warnings" if check.warns else "no"
-
-
-def check_row(check: _registry.Check) -> tuple[str, ...]:
-    """Return what the page says of a check."""
-    return check.id, severity(check), accepted(check), ", ".join(check.looks_at), check.what
-
-
-def stork_row(name: str, note: str) -> str:
-    """Return what covers one of Stork's checkers."""
-    ids = sorted({check.id for check in _findings.CHECKS if name in check.stork})
-    return ", ".join(ids) + (f" ({note})" if ids and note else note)
-
-
-CHECKS_HEAD = """# Preflight checks
-
-Generated from the code by `make docs`. Every finding names host, variable and value, says what to write instead, and
-ends with its id.
-
-- *accepted* says whether `kea_preflight_ignore` may turn it into information: *no*; *yes*; or *warnings*, where the
-  errors of the check stay. What cannot be accepted would keep Kea from starting, stop DHCP, or give an address twice.
-- *looks at* says what is needed for it: the *inventory* alone, *files on the controller*, *all pairs of the run*, the
-  *hosts* (asked, not changed), or *the running pair*.
-
-| id | severity | accepted | looks at | what must hold |
-| --- | --- | --- | --- | --- |
-"""
-CHECKS_BY_CONSTRUCTION = """
-## What the collection cannot get wrong
-
-| id | why there is nothing to check |
-| --- | --- |
-"""
-CHECKS_STORK = """
-## Stork's checkers
-
-[Stork](https://gitlab.isc.org/isc-projects/stork) reviews the configuration that a server runs already. Here each of
-its checkers for Kea is covered before that.
-
-| Stork | here |
-| --- | --- |
-"""
-
-
 def checks_page() -> str:
     """Return docs/checks.md."""
-    rows = [(rule, "error", "no", _registry.INVENTORY, what) for rule, what in _findings.INPUT_RULES.items()]
-    rows += [check_row(check) for check in _findings.CHECKS]
-    return (
-        CHECKS_HEAD
-        + table(sorted(rows))
-        + CHECKS_BY_CONSTRUCTION
-        + table(_registry.BY_CONSTRUCTION.items())
-        + CHECKS_STORK
-        + table((f"`{name}`", stork_row(name, note)) for name, note in _registry.STORK.items())
-    )
+    lines = [
+        "# Preflight checks",
+        "",
+        "Generated from the code by `make docs`. Every finding names host, variable and value, and ends with its id.",
+        "",
+        "| id | severity | what it looks at |",
+        "| --- | --- | --- |",
+    ]
+    rows = [(rule, "error", what) for rule, what in _findings.INPUT_RULES.items()]
+    rows += [(check.id, check.severity, check.what) for check in _findings.CHECKS]
+    lines += [f"| {check_id} | {severity} | {what} |" for check_id, severity, what in sorted(rows)]
+    return "\n".join(lines) + "\n"
 
 
 def argument_specs() -> str:
@@ -163,18 +104,9 @@ def argument_specs() -> str:
     return f"{SPDX}# Generated from the code by make docs.\n---\n{body}"
 
 
-def differential_page() -> str:
-    """Return docs/differential.md, out of Kea's recorded answers and what preflight says now."""
-    sys.path.insert(0, str(ROOT / "tests" / "real"))
-    import differential
-
-    return differential.page()
-
-
 FILES = {
     "docs/variables.md": variables_page,
     "docs/checks.md": checks_page,
-    "docs/differential.md": differential_page,
     "roles/preflight/meta/argument_specs.yml": argument_specs,
 }
 

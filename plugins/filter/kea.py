@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keaops.kea.plugins.module_utils import _findings, _model, _plan, _render
-from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory, _run
+from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 
 
 def plan(hostvars: Any, host: str, groups: Any) -> dict:
@@ -22,9 +22,7 @@ def plan(hostvars: Any, host: str, groups: Any) -> dict:
         raise AnsibleFilterError("\n".join([_findings.counts_line(findings) + ":", *_findings.report(findings)]))
     _inventory.certify(pair, hostvars)
     try:
-        found = _plan.host_plan(pair, str(host))
-        found["run"].update(_run.this_run())
-        return _inventory.never_templated(found)
+        return _inventory.never_templated(_plan.host_plan(pair, str(host)))
     except _plan.PlanError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -35,16 +33,6 @@ def secret(hostvars: Any, host: str, groups: Any) -> str:
         return _inventory.secret_of(hostvars, groups, str(host))
     except _inventory.InventoryError as error:
         raise AnsibleFilterError(str(error)) from error
-
-
-def wanted_subnets(hostvars: Any, host: str, groups: Any) -> list:
-    """Return the subnets a host is to serve, as its leases are held against them."""
-    return _inventory.never_templated(_inventory.wanted_subnets(hostvars, groups, str(host)))
-
-
-def silent_interfaces(hostvars: Any, host: str, groups: Any) -> list:
-    """Return the interfaces of a host on which nobody of its pair serves yet."""
-    return _inventory.never_templated(_inventory.silent_interfaces(hostvars, groups, str(host)))
 
 
 def config_text(daemon: Any) -> str:
@@ -61,10 +49,4 @@ class FilterModule:
 
     def filters(self) -> dict:
         """Return them by name."""
-        return {
-            "plan": plan,
-            "secret": secret,
-            "config_text": config_text,
-            "wanted_subnets": wanted_subnets,
-            "silent_interfaces": silent_interfaces,
-        }
+        return {"plan": plan, "secret": secret, "config_text": config_text}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.keaops.kea.plugins.module_utils import _report, _running, _settle, _x509
+from ansible_collections.keaops.kea.plugins.module_utils import _report, _running, _x509
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 
 
@@ -45,7 +45,6 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
         address=plan.get("address") or "",
         subnets=(content.get("Dhcp4") or {}).get("subnet4"),
         done=done,
-        changes=((_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("change") or {}).get("words"),
         certificate=_certificate(tls),
         authorities=len(trust),
         rotating=len(trust) > 1 and own_ca,
@@ -94,57 +93,9 @@ def link_changes(hostvars: Any, hosts: Any) -> list:
     return found
 
 
-def _member(hostvars: Any, host: str, in_play: Any) -> _settle.Member:
-    """Return what is known of a host at the end of the run."""
-    host_vars = hostvars[host]
-    results = [
-        _inventory.registered(host_vars, name) or {}
-        for name in ("__kea_agent_result", "__kea_agent_stopped", "__kea_away_result", "__kea_dhcp4_result")
-    ]
-    asked = _inventory.registered(host_vars, "__kea_lost_partner") or {}
-    return _settle.Member(
-        host,
-        trouble=_sentences(host_vars.get("__kea_trouble")),
-        follows=bool(host_vars.get("__kea_follows")),
-        lost=host not in in_play,
-        open=any(result.get("run_open") for result in results),
-        changed=(_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("action") in ("start", "restart"),
-        put_back=bool(host_vars.get("__kea_put_back")),
-        why_not=_sentences(host_vars.get("__kea_not_put_back")),
-        partner_equal=bool(asked.get("compared") and not asked.get("difference_count")) if asked else None,
-    )
-
-
-def _sentences(value: Any) -> str:
-    return " ".join(str(value or "").split())
-
-
-def _pair_of(hostvars: Any, host: Any, in_play: Any) -> tuple:
-    plan = _inventory.registered(hostvars[host], "__kea_plan") or {}
-    partner = plan["partner"]["host"]
-    members = (_member(hostvars, str(one), in_play) for one in (host, partner))
-    return *members, plan["rollback"], plan["breaking"]
-
-
-def unsettled(hostvars: Any, host: Any, in_play: Any) -> dict:
-    """Return what is to be done on a host at the end of the run."""
-    return _settle.decide(*_pair_of(hostvars, host, in_play))
-
-
-def closing_words(hostvars: Any, host: Any, in_play: Any) -> str:
-    """Return the last words of a run that failed for a pair."""
-    return _settle.closing_words(*_pair_of(hostvars, host, in_play))
-
-
 class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict:
         """Return them by name."""
-        return {
-            "status": status,
-            "summary": summary,
-            "link_changes": link_changes,
-            "unsettled": unsettled,
-            "closing_words": closing_words,
-        }
+        return {"status": status, "summary": summary, "link_changes": link_changes}

@@ -31,8 +31,6 @@ RESULT_PARTIAL = 5
 
 #: Largest reply read, in bytes: 100,000 reservations are about 40 MB of ``config-get``.
 MAX_REPLY_BYTES = 256 * 1024 * 1024
-# How many leases are asked for at once: more would keep a server from its clients.
-LEASE_PAGE = 1000
 
 #: The daemons, and the key of each one's configuration in ``config-get``.
 SERVICES = {"dhcp4": "Dhcp4", "dhcp6": "Dhcp6", "d2": "DhcpDdns", "ctrl_agent": "Control-agent"}
@@ -871,38 +869,3 @@ def client(params: dict, timeout: float) -> KeaClient:
     if params["url"]:
         return http_client(params, params["url"], timeout)
     return KeaClient(UnixTransport(os.path.expanduser(params["socket"]), timeout), params["service"])
-
-
-def allowed(client: KeaClient, command: str, arguments: dict | None = None) -> Reply | None:
-    """Return the reply to a command that this API may forbid or this version may not have, else None.
-
-    Raises:
-        KeaApiError: for any other failure.
-    """
-    try:
-        reply = client.command(command, arguments)
-    except KeaApiError as exc:
-        if exc.kind == "forbidden":
-            return None
-        raise
-    return reply if reply.result in (RESULT_SUCCESS, RESULT_EMPTY) else None
-
-
-def leases(client: KeaClient, most: int) -> list | None:
-    """Return all DHCPv4 leases, or None when they are too many, or may not be asked for.
-
-    Raises:
-        KeaApiError: no usable reply.
-    """
-    found: list = []
-    start = "start"
-    while client.service == "dhcp4" and len(found) < most:
-        reply = allowed(client, "lease4-get-page", {"from": start, "limit": LEASE_PAGE})
-        if reply is None:
-            return None
-        page = (reply.arguments or {}).get("leases") or []
-        found += page
-        if len(page) < LEASE_PAGE:
-            return found
-        start = page[-1]["ip-address"]
-    return None

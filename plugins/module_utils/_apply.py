@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _drift, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _jsonc
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -37,20 +37,8 @@ from ansible_collections.keaops.kea.plugins.module_utils._api import (
     UnixTransport,
     hide_secrets,
     is_secret,
-    read_password,
 )
-from ansible_collections.keaops.kea.plugins.module_utils._handover import (
-    ALONE,
-    DRAINED,
-    NUDGE_SECONDS,
-    Door,
-    Partnership,
-    doors_of,
-    nudge,
-)
-from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
-from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
-from ansible_collections.keaops.kea.plugins.module_utils._state import NORMAL_STATES, describe, normalise
+from ansible_collections.keaops.kea.plugins.module_utils._state import describe, normalise
 
 # A daemon must live this long before it counts as started: fatal configurations kill it 0.1 to 1 s after the start.
 STABLE_SECONDS = 2.0
@@ -125,11 +113,20 @@ DAEMONS = {
 }
 
 
+class Listener(NamedTuple):
+    """A server's own port for its partner, and the files it would show there itself; None without TLS."""
+
+    url: str
+    ca_path: str | None
+    cert: str | None
+    key: str | None
+
+
 class ApplyError(Exception):
     """The transaction stopped.
 
     Attributes:
-        stage (str): prepare, check, hand_over, replace, restart, serve, ha or finish.
+        stage (str): prepare, check, replace, restart, serve, ha or finish.
         reason (str): the daemon's or the system's own words.
         log (list[str]): lines the daemon and systemd wrote about it.
         rolled_back (bool | None): None when nothing had been changed yet.
@@ -154,11 +151,7 @@ class NotInstalled(ApplyError):
 
 
 class LockHeld(ApplyError):
-    """Another run works on this host, or has not ended its work."""
-
-
-class NoWayBack(ApplyError):
-    """What was there before the run cannot be put back."""
+    """Another run works on this host."""
 
 
 class GateClosed(ApplyError):
@@ -205,16 +198,6 @@ class HaNotReached(ApplyError):
     """The server serves its API but its HA state is not one of those asked for."""
 
     stage = "ha"
-
-
-class NotHandedOver(ApplyError):
-    """The partner did not take the clients over."""
-
-    stage = "hand_over"
-
-
-class StillDrained(HaNotReached):
-    """The server was back before its partner had noticed that it was gone, and waits for somebody to end that."""
 
 
 class Done(NamedTuple):
@@ -313,24 +296,21 @@ class System:
         """Wait."""
         time.sleep(seconds)
 
-    def api(self, path: str, command: str, timeout: float = 5, arguments: dict[str, Any] | None = None) -> Any:
+    def api(self, path: str, command: str, timeout: float = 5) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
-        return KeaClient(UnixTransport(path, timeout)).command(command, arguments)
+        return KeaClient(UnixTransport(path, timeout)).command(command)
 
-    def knock(self, door: Door, command: str, timeout: float = 3) -> Any:
-        """Ask the server behind *door* as its partner would; returns the reply, raises KeaApiError."""
-        password = read_password(door.password_file) if door.password_file else None
+    def listener(self, listener: Listener, timeout: float = 3) -> Any:
+        """Ask the daemon at its HA listener, as its partner would; returns the reply, raises KeaApiError."""
         transport = HttpTransport(
-            door.url,
-            user=door.user if password is not None else None,
-            password=password,
-            ca_path=door.ca_path,
-            client_cert=door.cert,
-            client_key=door.key,
+            listener.url,
+            ca_path=listener.ca_path,
+            client_cert=listener.cert,
+            client_key=listener.key,
             timeout=timeout,
             verify_hostname=False,
         )
-        return KeaClient(transport).command(command)
+        return KeaClient(transport).command("status-get")
 
     def http(self, host: str, port: int, tls: bool, timeout: float = 5) -> str | None:
         """None if something speaks HTTP, or TLS, there, else the reason why not.
@@ -472,6 +452,12 @@ class System:
 # --- configuration: meaning, secrets, text ---------------------------------------------------------------------------
 
 
+def digest_of(content: Any) -> str:
+    """A fingerprint of what a configuration means: white space, comments and the order of keys do not matter."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def secrets_in(value: Any) -> list[str]:
     """Every secret text in *value*."""
     found: list[str] = []
@@ -516,12 +502,17 @@ def uses_ha(content: Any, key: str) -> bool:
     return False
 
 
-def listener_of(content: Any, key: str) -> Door | None:
+def listener_of(content: Any, key: str) -> Listener | None:
     """The HA listener of its own that *content* has the server open, or None."""
-    section = _section(content, key)
-    threads = (_compare.high_availability(section) or {}).get("multi-threading") or {}
-    if threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
-        return doors_of(section)[0]
+    hooks = [hook for hook in _section(content, key).get("hooks-libraries") or [] if isinstance(hook, dict)]
+    for hook in hooks:
+        for ha in (hook.get("parameters") or {}).get("high-availability") or []:
+            threads = ha.get("multi-threading") or {}
+            own = [peer for peer in ha.get("peers") or [] if peer.get("name") == ha.get("this-server-name")]
+            if own and threads.get("enable-multi-threading") and threads.get("http-dedicated-listener"):
+                url = str(own[0].get("url"))
+                files = [own[0].get(name, ha.get(name)) for name in ("trust-anchor", "cert-file", "key-file")]
+                return Listener(url, *(files if url.startswith("https:") else [None, None, None]))
     return None
 
 
@@ -715,9 +706,7 @@ class Unit:
         """
         name = f"keaops-try-{self.name}"
         path = os.path.join(self._system.passing_unit_dir, name + ".service")
-        # What precedes a start may fail, and may take its time.
-        left_out = ("Restart", "ExecStartPre=-")
-        service = [line for line in _section_lines(text, "Service") if not line.startswith(left_out)]
+        service = [line for line in _section_lines(text, "Service") if not line.startswith("Restart")]
         service += ["Type=oneshot", f"User={user}", "Environment=KEA_LOCKFILE_DIR=none", "ExecStart=" + " ".join(argv)]
         log = LogTail(self._system, name, None)
         try:
@@ -905,11 +894,9 @@ class Wanted(NamedTuple):
     ha_timeout: float
     start_timeout: float
     gate_ha_states: list[str]
-    hand_over: bool
-    take_over: bool
     watch_files: list[str]
     links: dict[str, str]
-    run: Run | None
+    run_id: str | None
     lock_timeout: float
 
 
@@ -956,11 +943,6 @@ class Transaction:
         self.digest = digest_of(wanted.content)
         self.text = render(wanted.content, wanted.header).encode("utf-8")
         self._ha: dict[str, Any] | None = None
-        # The partner that stands in for this server.
-        self._left: Partnership | None = None
-        self._journal: Journal | None = None
-        self._settled = ""
-        self._change = _changes.Change(_changes.NONE, ())
 
     # -- public
 
@@ -968,86 +950,9 @@ class Transaction:
         """Do it, or predict it; returns the result, raises ApplyError."""
         if check_mode:
             return self._run(True)
-        with self._locked():
-            return self._run(False)
-
-    @property
-    def run_open(self) -> bool:
-        """Whether the run has something on this host that is not ended."""
-        return bool(self._journal and self._journal.open)
-
-    def take_back(self, check_mode: bool = False) -> dict[str, Any]:
-        """Bring the daemon back to what it was before this run; returns the result, raises ApplyError."""
-        if check_mode:
-            # A run in check mode has changed nothing.
-            return self._result("none", [], [], None)
-        with self._locked() as journal:
-            old = journal.old(self.wanted.daemon.name)
-            if old is None:
-                return self._result("none", [], [], None)
-            self._aim_at(old)
-            return self._run(False)
-
-    @contextlib.contextmanager
-    def _locked(self):
-        """Hold the lock of the host, and its journal unless that is another run's."""
-        run = self.wanted.run
-        about = {"daemon": self.wanted.daemon.name, "run_id": run.id if run else None}
+        about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
         with host_lock(self.system, about, self.wanted.lock_timeout):
-            self._journal = Journal(self.system, run)
-            try:
-                self._settled = self._journal.claim()
-            except Busy as exc:
-                raise LockHeld(str(exc)) from None
-            except OSError as exc:
-                raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}. {UNTOUCHED}") from None
-            yield self._journal
-
-    def _aim_at(self, old: dict[str, Any]) -> None:
-        """Want what the journal says was there before."""
-        path = self._previous_path
-        found = {path: self.system.read(path), self.wanted.path: self.system.read(self.wanted.path)}
-        for data in found.values():
-            content = parsed(data)
-            if content is not None and digest_of(content) == old["digest"]:
-                break
-        else:
-            raise NoWayBack(
-                f"the configuration from before this run is not in {path} any more, so it cannot be put back"
-                if old["digest"]
-                else "there was no configuration before this run that was proven to serve"
-            )
-        links = {path: target for path, target in old["links"].items() if target is not None}
-        self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"])
-        self.digest, self.text = old["digest"], data
-
-    def away(self, check_mode: bool = False) -> dict[str, Any]:
-        """Leave the clients to the partner and stop; what is on the disk, and the start at boot, is left as it is."""
-        if check_mode:
-            return self._away(True)
-        with self._locked():
-            return self._away(False)
-
-    def _away(self, check_mode: bool) -> dict[str, Any]:
-        with self._timed("inspect"):
-            before = self._inspect()
-        if not before.unit.running:
-            return self._result("none", [], [], None)
-        before = self._gate(before, check_mode)
-        if not check_mode:
-            # It comes back with another configuration, or with the one that lies there.
-            proven = before.digest if before.marker.get("digest") == before.digest else None
-            self._note_begin({"digest": proven, "links": {}, "settings": None}, {"digest": None})
-            try:
-                self._hand_over(before, whatever_lies_there=True)
-            except NotHandedOver as exc:
-                exc.message += f". {self._come_back(before)}"
-                self._note(lambda journal, daemon: journal.undone(daemon))
-                raise
-            if self._left is None:
-                self.unit.stop()
-            self._note(lambda journal, daemon: journal.proven(daemon))
-        return self._result("stop", ["its partner serves alone while the two change"], [], None)
+            return self._run(False)
 
     def stop(self, check_mode: bool = False) -> dict[str, Any]:
         """Have the daemon neither run nor start with the host."""
@@ -1056,16 +961,13 @@ class Transaction:
         disable = state.load == "loaded" and state.boot in ("enabled", "enabled-runtime")
         action = "stop" if wanted_stop else ("disable" if disable else "none")
         if action != "none" and not check_mode:
-            with self._locked(), self._timed("restart"):
-                found = parsed(self.system.read(self.wanted.path))
-                old = {"digest": None if found is None else digest_of(found), "links": {}, "settings": None}
-                self._note_begin(old, {"digest": None})
+            about = {"daemon": self.wanted.daemon.name, "run_id": self.wanted.run_id}
+            with host_lock(self.system, about, self.wanted.lock_timeout), self._timed("restart"):
                 if disable:
                     self.unit.set_boot(False)
                 if wanted_stop:
                     self.unit.stop()
                 self.system.remove(self._marker_path)
-                self._note(lambda journal, daemon: journal.proven(daemon))
         before = "{}: {}, {}".format(self.wanted.unit, state.active, state.boot or "not installed")
         after = "{}: inactive, {}".format(self.wanted.unit, "disabled" if disable else state.boot or "not installed")
         diff = [{"before_header": "unit", "after_header": "unit", "before": before + "\n", "after": after + "\n"}]
@@ -1084,14 +986,9 @@ class Transaction:
         with self._timed("inspect"):
             before = self._inspect()
         action, reasons = self._decide(before)
-        if action in ("start", "restart") and before.digest != self.digest:
-            self._change = _changes.classify(before.content, wanted.content)
-            if before.marker.get("digest") != before.digest:
-                # Somebody else's file: it would be a list of everything.
-                self._change = self._change._replace(words=())
         diff = self._diff(before, action, reasons)
         if action in ("start", "restart"):
-            before = self._gate(before, check_mode)
+            self._gate(before)
         if before.missing:
             text = "; ".join(before.missing)
             if not check_mode:
@@ -1187,9 +1084,6 @@ class Transaction:
             reasons.append("a file it uses has changed")
         if not reasons and before.problem:
             reasons.append(f"the daemon does not serve: {before.problem}")
-        drift = [] if reasons else self._running_changes(before)
-        if drift:
-            reasons.append("somebody changed what the daemon runs: " + "; ".join(drift))
         if reasons:
             return ("restart" if before.unit.running else "start"), reasons
         if not self._modes_right(before):
@@ -1200,25 +1094,17 @@ class Transaction:
             return ("enable" if self.wanted.enabled else "disable"), ["the unit's start at boot differs"]
         return "none", []
 
-    def _gate(self, before: Before, check_mode: bool) -> Before:
+    def _gate(self, before: Before) -> None:
         """Refuse to interrupt a server that its partner needs; one that does not serve can only gain."""
         gate = self.wanted.gate_ha_states
         if not gate or before.problem or not before.ha or not before.ha.get("ha"):
-            return before
-        with self._timed("gate"):
-            ha, problem = self._partnership(before).wait_until_fit(gate, patient=not check_mode)
-        if problem:
+            return
+        state = before.ha.get("state")
+        if state not in gate:
             raise GateClosed(
                 f"the server may be changed only in the HA state {' or '.join(gate)}, so that the pair keeps serving. "
-                f"{problem}. Nothing was touched. Mend the pair first, then run again"
+                f"It is a {describe(before.ha)}. Nothing was touched. Mend the pair first, then run again"
             )
-        return before._replace(ha=ha)
-
-    def _partnership(self, before: Before) -> Partnership:
-        """The server as it runs, and its partner."""
-        key = self.wanted.daemon.key
-        socket = unix_socket(before.content, key, self.wanted.control_socket)
-        return Partnership(self.system, _section(before.content, key), socket)
 
     def _check(self, before: Before, candidate: str, check_mode: bool) -> None:
         """Have the real daemon read the candidate, as the user it runs as, and systemd start it with new settings."""
@@ -1278,143 +1164,35 @@ class Transaction:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
     def _apply(self, before: Before, candidate: str) -> None:
-        """Hand over, replace, restart, prove; on any failure put the old state back."""
+        """Replace, restart, prove; on any failure put the old state back."""
         fallback = self._fallback(before)
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
-            self._note_begin(*self._old_and_new(before, fallback))
-            self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
             replaced = True
             files = self._files()
-            self._start(self.wanted.content, self.wanted.wait_ha_states)
+            with self._timed("restart"):
+                self.unit.restart()
+            with self._timed("serve"):
+                pid = self._wait_serving(self.wanted.content)
+            if self.wanted.wait_ha_states:
+                with self._timed("ha"):
+                    self._wait_ha(pid)
         except Exception as exc:
             error = exc if isinstance(exc, ApplyError) else ApplyError(f"unexpected failure: {exc!r}", str(exc))
             if not replaced:
-                error.message += f". {self._come_back(before) or UNTOUCHED}"
-                self._note(lambda journal, daemon: journal.undone(daemon))
+                error.message += ". " + UNTOUCHED
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
             self._roll_back(error, fallback, before)
-            if error.rolled_back:
-                self._note(lambda journal, daemon: journal.undone(daemon))
             if _NOT_STARTED.search(error.reason):
                 error.message += f". {UNLOCK}"
             elif self._settings_wrong(before):
                 error.message += ". If the new settings of its unit are the reason, set kea_unit_hardening: false"
             raise error from exc
         self._write_marker(files)
-        self._note(lambda journal, daemon: journal.proven(daemon))
-
-    def _old_and_new(self, before: Before, fallback: Fallback) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What the journal is to say of a change: how it was, as far as one may return to that, and how it will be."""
-        content = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
-        proven = before.marker.get("digest")
-        digest = None if content is None else digest_of(content)
-        links = {path: self._proven_target(before, path) for path in self.wanted.links}
-        # Only what was proven to serve is worth to be returned to.
-        old = {"digest": digest if digest == proven else None, "links": links, "settings": None}
-        new = {"digest": self.digest, "links": self.wanted.links, "settings": None}
-        if self._settings_wrong(before):
-            old["settings"], new["settings"] = before.settings or "", self.wanted.unit_settings
-        return old, new
-
-    def _note_begin(self, old: dict[str, Any], new: dict[str, Any]) -> None:
-        """Note in the journal what is about to change, and how it was."""
-        assert self._journal is not None
-        try:
-            self._journal.begin(self.wanted.daemon.name, old, new)
-        except OSError as exc:
-            raise ReplaceFailed(f"cannot write the journal: {exc.strerror or exc}", str(exc)) from None
-
-    def _note(self, write: Callable[[Journal, str], None]) -> None:
-        """Note something in the journal; the daemon is what it is, whether that works or not."""
-        assert self._journal is not None
-        try:
-            write(self._journal, self.wanted.daemon.name)
-        except OSError as exc:
-            self.warnings.append(f"the journal of this host could not be written: {exc.strerror or exc}")
-
-    def _hand_over(self, before: Before, whatever_lies_there: bool = False) -> None:
-        """Have the partner do without this server; raises NotHandedOver.
-
-        One that serves clients leaves them to it. Without one that stands by, the partner would give no leases until
-        that counts as lost.
-        """
-        ha = before.ha or {}
-        if not self.wanted.hand_over or self.wanted.take_over or before.problem or not ha.get("ha"):
-            return
-        if not whatever_lies_there and before.marker.get("digest", "") != before.digest:
-            # What lies there may not be what runs, and could not bring the server back.
-            return
-        partnership = self._partnership(before)
-        with self._timed("hand_over"):
-            if ha.get("state") in NORMAL_STATES:
-                self._left = partnership
-                problem = partnership.leave()
-                if problem:
-                    raise NotHandedOver(f"the partner did not stand in for this server: {problem}")
-            elif ha.get("state") == DRAINED:
-                self._left = partnership
-            if self._left is not None:
-                # At once: until then the partner sends it leases, perhaps of subnets that it is about to learn.
-                self._go_away()
-
-    def _come_back(self, before: Before) -> str:
-        """Have a server that was handed over serve again as it was; says so, or nothing if it was not handed over."""
-        if self._left is None:
-            return ""
-        name = self.wanted.unit
-        try:
-            self._start(before.content, self.wanted.wait_ha_states)
-        except ApplyError as exc:
-            return f"{name} was restarted with its old configuration to serve again, and {_sentence(exc)}"
-        return f"Nothing was changed; {name} was restarted with its old configuration and serves again"
-
-    def _start(self, content: Any, ha_states: list[str]) -> None:
-        """Restart the daemon and wait until it serves *content*; raises ApplyError."""
-        for attempt in (1, 2):
-            with self._timed("restart"):
-                self._restart()
-            if self.wanted.take_over:
-                with self._timed("take_over"):
-                    self._take_over(content)
-            with self._timed("serve"):
-                pid = self._wait_serving(content)
-            if not ha_states:
-                return
-            try:
-                with self._timed("ha"):
-                    self._wait_ha(content, pid, ha_states)
-                return
-            except StillDrained:
-                if attempt == 2:
-                    raise
-
-    def _restart(self) -> None:
-        """Start the daemon; if it runs although its partner stands in, it goes away once more."""
-        if self._left is not None and self.unit.state().running:
-            self._go_away()
-        self.unit.restart()
-
-    def _take_over(self, content: Any) -> None:
-        """Have a server whose partner is stopped serve as soon as it takes commands."""
-        key = self.wanted.daemon.key
-        partnership = Partnership(self.system, _section(content, key), unix_socket(content, key, None))
-        deadline = self.system.now() + self.wanted.start_timeout
-        # What is wrong with one that does not, is found out elsewhere.
-        with contextlib.suppress(DaemonDied, ConditionUnmet):
-            while not partnership.take_over() and self.system.now() < deadline:
-                self._alive(0)
-                self.system.sleep(NUDGE_SECONDS)
-
-    def _go_away(self) -> None:
-        """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""
-        self.unit.stop()
-        if self._left is not None:
-            self._left.wait_for_partner(ALONE)
 
     def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
         """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""
@@ -1466,16 +1244,10 @@ class Transaction:
 
     def _keep(self, before: Before, fallback: Fallback) -> None:
         """Keep the old file, unless what is kept already is the better one to return to."""
-        if fallback.kind == "live" and fallback.data is not None and not self._keeps_origin():
+        if fallback.kind == "live" and fallback.data is not None:
             temporary = self._previous_path + ".new"
             self.system.write(temporary, fallback.data, fallback.owner, fallback.mode)
             self.system.replace(temporary, self._previous_path)
-
-    def _keeps_origin(self) -> bool:
-        """Tell whether the file kept is that from before this run, which changes the daemon not for the first time."""
-        old = self._journal.old(self.wanted.daemon.name) if self._journal else None
-        kept = parsed(self.system.read(self._previous_path))
-        return bool(old and old["digest"] and kept is not None and digest_of(kept) == old["digest"])
 
     def _roll_back(self, error: ApplyError, fallback: Fallback, before: Before) -> None:
         """Put the old state back and say in *error* how that went."""
@@ -1511,9 +1283,8 @@ class Transaction:
                     error.rolled_back = True
                     error.message += f". {told} and {name} is stopped, as it was before"
                     return
-                old = self.wanted.content if fallback.kind == "same" else parsed(fallback.data)
-                back = self._left is not None or self.wanted.take_over
-                self._start(old, self.wanted.wait_ha_states if back else [])
+                self.unit.restart()
+                self._wait_serving(self.wanted.content if fallback.kind == "same" else parsed(fallback.data))
                 error.rolled_back = True
                 error.message += f". {told} and {name} serves again"
             except (ApplyError, OSError) as exc:
@@ -1575,31 +1346,24 @@ class Transaction:
                     f"{self.wanted.unit} runs but does not serve within {self.wanted.start_timeout} s of its start: "
                     f"{problem.rstrip('.')}"
                 )
-            self._pause(content, POLL_SECONDS)
+            self.system.sleep(POLL_SECONDS)
 
-    def _wait_ha(self, content: Any, pid: int, states: list[str]) -> None:
+    def _wait_ha(self, pid: int) -> None:
         """Wait for one of the HA states asked for, while the daemon goes on living."""
         wanted = self.wanted
         start = self.system.now()
         while True:
-            problem = self._probe(content, pid)
+            problem = self._probe(wanted.content, pid)
             ha = self._ha
-            if problem is None and ha and ha.get("state") in states:
+            if problem is None and ha and ha.get("state") in wanted.wait_ha_states:
                 return
             self._alive(pid)
-            if problem is None and ha and ha.get("state") == DRAINED:
-                raise StillDrained(f"the server was back before its partner noticed, and is a {describe(ha)}")
             if self.system.now() - start >= wanted.ha_timeout:
                 raise HaNotReached(
-                    f"the server did not reach the HA state {' or '.join(states)} within {wanted.ha_timeout} s: "
-                    f"{problem or 'it is a ' + describe(ha)}"
+                    f"the server did not reach the HA state {' or '.join(wanted.wait_ha_states)} within "
+                    f"{wanted.ha_timeout} s: {problem or 'it is a ' + describe(ha)}"
                 )
-            self._pause(content, POLL_SECONDS * 2)
-
-    def _pause(self, content: Any, seconds: float) -> None:
-        """Sleep while a daemon starts; one that is in a pair is kept awake, for its heartbeats to be in time."""
-        key = self.wanted.daemon.key
-        nudge(self.system, unix_socket(content, key, None) if uses_ha(content, key) else None, seconds)
+            self.system.sleep(POLL_SECONDS * 2)
 
     def _alive(self, pid: int) -> UnitState:
         """The unit's state; raises as soon as the daemon that was started is known to be dead."""
@@ -1646,12 +1410,12 @@ class Transaction:
             return "it has not opened its sockets for DHCP packets"
         return self._probe_listener(listener_of(content, key), pid)
 
-    def _probe_listener(self, listener: Door | None, pid: int) -> str | None:
+    def _probe_listener(self, listener: Listener | None, pid: int) -> str | None:
         """None unless the partner would not find this server: Kea 2.2 lives on when it cannot open the port."""
         if listener is None:
             return None
         try:
-            reply = self.system.knock(listener, "status-get")
+            reply = self.system.listener(listener)
         except KeaApiError as exc:
             words = _NO_LISTENER.get(exc.kind)
             return "its HA listener is not there: " + words.format(url=listener.url) if words else None
@@ -1679,18 +1443,8 @@ class Transaction:
         return os.path.join(self.system.state_dir, self.wanted.daemon.name + ".json")
 
     @property
-    def _socket(self) -> str | None:
-        return unix_socket(self.wanted.content, self.wanted.daemon.key, self.wanted.control_socket)
-
-    @property
     def _owner(self) -> tuple[int, int]:
         return (self.system.uid("root") or 0, self.system.gid(self.wanted.group) or 0)
-
-    def _running_changes(self, before: Before) -> list[str]:
-        daemon = self.wanted.daemon
-        asked = _drift.RUNNING in before.marker and daemon.api == "unix"
-        config = _drift.running(self.system, self._socket, daemon.key) if asked else None
-        return _drift.running_changes(self.system, daemon, before.marker, config, self.wanted.executable)
 
     def _modes_right(self, before: Before) -> bool:
         return before.owner == self._owner and before.mode == self.wanted.mode
@@ -1788,10 +1542,9 @@ class Transaction:
             "links": self.wanted.links,
             "time": int(self.system.epoch()),
             "kea_version": version.out.strip() or None,
-            "run_id": self.wanted.run.id if self.wanted.run else None,
+            "run_id": self.wanted.run_id,
         }
         try:
-            note["running"] = _drift.remember(self.system, self.wanted.daemon, self.wanted.content, self._socket)
             self.system.make_folder(self.system.state_dir)
             temporary = self._marker_path + ".new"
             self.system.write(temporary, json.dumps(note).encode("utf-8"), (os.geteuid(), os.getegid()), 0o600)
@@ -1848,9 +1601,6 @@ class Transaction:
             "ha": self._ha if before is not None else None,
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
             "rolled_back": False,
-            "settled": self._settled,
-            "change": self._change.as_dict(),
-            "run_open": self.run_open,
             "log": [],
             "diff": diff,
             "warnings": self.warnings,
@@ -1905,7 +1655,6 @@ def failure(error: ApplyError, transaction: Transaction | None = None) -> dict[s
         "rolled_back": bool(error.rolled_back),
         # The service was interrupted, even where everything is as before again.
         "changed": error.rolled_back is not None,
-        "run_open": transaction.run_open if transaction else False,
         "log": error.log,
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
         "warnings": transaction.warnings if transaction else [],

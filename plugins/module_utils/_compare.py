@@ -82,19 +82,6 @@ class Difference(t.NamedTuple):
             return f"{self.path}: only on {first_name if self.only_on == 1 else second_name}"
         return f"{self.path}: {_shown(self.first)} on {first_name}, {_shown(self.second)} on {second_name}"
 
-    def change(self) -> str:
-        """Return the difference as a line for people, the first side being what was and the second what is."""
-        if self.only_on:
-            return f"{self.path}: {'gone' if self.only_on == 1 else 'new'}"
-        return f"{self.path}: was {_shown(self.first)}, is {_shown(self.second)}"
-
-
-def changes(before: dict, after: dict) -> list[Difference]:
-    """Return what differs between two configurations of one daemon of one version: everything counts."""
-    comparison = _Comparison(same_version=True, everything=True)
-    comparison.maps("", before, after)
-    return comparison.found
-
 
 def compare(first: dict, second: dict, same_version: bool = False) -> list[Difference]:
     """Return what differs between two running DHCPv4 or DHCPv6 configurations, in the order of the first.
@@ -124,14 +111,13 @@ def _relationships(hooks: list) -> list:
 
 
 class _Comparison:
-    def __init__(self, same_version: bool, everything: bool = False) -> None:
+    def __init__(self, same_version: bool) -> None:
         self.found: list[Difference] = []
         self._same_version = same_version
-        self._everything = everything
 
     def maps(self, path: str, first: dict, second: dict) -> None:
         for key in list(first) + [key for key in second if key not in first]:
-            if not self._everything and (key in _IGNORED or _IGNORED_PATTERN.search(key)):
+            if key in _IGNORED or _IGNORED_PATTERN.search(key):
                 continue
             if key in _DEFAULT_BY_VERSION and not self._same_version:
                 continue
@@ -243,7 +229,6 @@ _IDENTITY: dict[str, t.Callable[[dict], str]] = {
     "client-classes": _named,
     "high-availability": _relationship,
     "hooks-libraries": _hook_name,
-    "loggers": _named,
     "option-data": _option,
     "option-def": _option,
     "peers": _named,

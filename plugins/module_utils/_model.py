@@ -25,14 +25,12 @@ from ._dialect import (
     offline_platform,
     platform_for,
 )
-from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, series_order, vocabulary
-from ._registry import ERROR, SHORT, Finding, key_path, merge_hosts, short
-from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
+from ._findings import ERROR, Finding, ids_that_can_be_ignored, merge_hosts, short
+from ._options import addresses_of, ipv4_number, ipv4_text, parse_options
 from ._variables import (
     BY_NAME,
     EXPIRED_LEASES_DEFAULT,
     EXPIRED_LEASES_KEYS,
-    HA_PROFILES,
     HOST,
     MULTI_THREADING_DEFAULT,
     PAIR,
@@ -50,7 +48,7 @@ class RawHost:
 
     name: str
     vars: dict[str, Any]
-    """Every kea_* variable, and CONNECTION_VARIABLES."""
+    """Every kea_* variable, ansible_host and ansible_port."""
     facts: dict[str, Any] | None = None
     """None when the host was not asked."""
     broken: frozenset[str] = frozenset()
@@ -89,30 +87,6 @@ class Reservation(NamedTuple):
         return f".reservations[{self.index}]"
 
 
-_ORDINARY = frozenset(["hw-address", "client-id", "duid", "circuit-id", "flex-id", "ip-address", "hostname"])
-
-
-def is_special(entry: Reservation) -> bool:
-    """Tell whether a reservation holds more than client, address and name."""
-    return not entry.body.keys() <= _ORDINARY
-
-
-@dataclass
-class SharedNetwork:
-    """Subnets on one link, out of ``kea_dhcp4_extra``."""
-
-    path: str
-    name: str
-    interface: str | None
-    relays: list[str]
-    options: list[dict[str, Any]]
-    rest: dict[str, Any]
-    """Any other key of Kea's."""
-    raw_subnets: int
-    """How many subnets were written, good or bad."""
-    subnets: list[Subnet] = field(default_factory=list)
-
-
 @dataclass
 class Subnet:
     """One subnet; first and last are address numbers, network and broadcast included."""
@@ -129,21 +103,17 @@ class Subnet:
     pools: list[Pool] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
     reservations: list[Reservation] = field(default_factory=list)
-    special: list[Reservation] = field(default_factory=list)
-    """Those of the reservations that hold more than client, address and name."""
     rest: dict[str, Any] = field(default_factory=dict)
     """Any other key of Kea's."""
     routers: list[int] = field(default_factory=list)
     raw_pools: int = 0
     raw_reservations: int = 0
     """How many entries were written, good or bad: an unusable pool is not a missing one."""
-    shared: SharedNetwork | None = None
-    """The network that holds this subnet."""
 
     @property
     def relayed(self) -> bool:
         """Tell whether clients reach the server through a relay."""
-        return bool(self.relays) or (self.shared is not None and bool(self.shared.relays))
+        return bool(self.relays)
 
     @property
     def out_of_pool(self) -> bool:
@@ -164,10 +134,6 @@ class Server:
     interfaces: list[str]
     subnets: list[Subnet]
     """The same object on hosts whose variables are equal."""
-    networks: list[SharedNetwork]
-    """The same object on hosts that share their subnets."""
-    reservations: list[Reservation]
-    """Those of no subnet, out of ``kea_dhcp4_extra``; the same object on hosts that share their subnets."""
     options: list[dict[str, Any]]
     dhcp4_extra: dict[str, Any]
     ctrl_agent_extra: dict[str, Any]
@@ -182,24 +148,10 @@ class Server:
     platform: Platform | None
     settings: dict[str, Any]
     ssh_port: int
-    reached_at: tuple[str, ...]
-    """How Ansible reaches the host: ansible_host, and what else it is told of the connection."""
     broken: frozenset[str]
     """Variables that could not be evaluated: reported already."""
     certificates: Certificates | None = None
     """What is to be done about its certificates, added by who can read them; None while nobody has looked."""
-
-    @property
-    def every_subnet(self) -> list[Subnet]:
-        """All subnets, those in shared networks last."""
-        return [*self.subnets, *(subnet for network in self.networks for subnet in network.subnets)]
-
-    def every_reservation(self) -> Iterator[tuple[str, list[Reservation]]]:
-        """Yield (path, reservations) of each place that has some."""
-        yield "kea_dhcp4_extra", self.reservations
-        for subnet in self.every_subnet:
-            if subnet.reservations:
-                yield subnet.path, subnet.reservations
 
     @property
     def address_number(self) -> int | None:
@@ -310,17 +262,9 @@ class _Reader:
         self.findings: list[Finding] = []
 
     def wrong(self, check_id: str, variable: str, value: Any, message: str, fix: str) -> None:
-        """Add an error; ``value`` None leaves it out of the text. What nobody sees in a text is said, too."""
+        """Add an error; ``value`` None leaves it out of the text."""
         shown = "" if value is None else short(value)
-        odd = oddity(value)
-        if odd:
-            message = f"{message}: {odd}"
         self.findings.append(Finding(check_id, ERROR, self.host, variable, shown, message, fix))
-
-    def not_text(self, check_id: str, variable: str, value: Any, message: str, fix: str) -> None:
-        """Like ``wrong``, where text is wanted: YAML may have read what was written as something else."""
-        read = "" if value is None else as_yaml_read(value)
-        self.wrong(check_id, variable, value, f"{message}: {read}" if read else message, fix)
 
     def scalar(self, variable: Variable, value: Any) -> Any:
         """Return a usable value of a variable, or None after having said what is wrong."""
@@ -333,8 +277,9 @@ class _Reader:
             # What -e name=true on the command line gives.
             value = value == "true"
         if not _is_type(variable.type, value):
-            message, fix = self._type_message(variable, value), self._type_fix(variable, value)
-            self.wrong("V03", variable.name, shown, message, fix)
+            self.wrong(
+                "V03", variable.name, shown, self._type_message(variable, value), self._type_fix(variable, value)
+            )
             return None
         if variable.type == "int":
             return self._in_range(variable, value, example)
@@ -348,9 +293,7 @@ class _Reader:
         if value is None:
             return message + ", but is empty"
         given = next((word for kind, word in _TYPE_WORDS.items() if _is_type(kind, value)), "something else")
-        message = f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
-        read = as_yaml_read(value) if variable.type == "str" else ""
-        return f"{message}: {read}" if read else message
+        return f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
 
     @staticmethod
     def _type_fix(variable: Variable, value: Any) -> str:
@@ -374,8 +317,6 @@ class _Reader:
     def _text(self, variable: Variable, value: str, shown: Any, example: str) -> str | None:
         if not value.strip():
             self.wrong("V04", variable.name, shown, "the value is empty", example)
-        elif not variable.choices and not _may_be_secret(variable, value) and oddity(value):
-            self.wrong("V31", variable.name, shown, "the value is not what it looks like", _tidied(value))
         elif variable.choices and value not in variable.choices:
             near = get_close_matches(value, variable.choices, n=1)
             self.wrong(
@@ -411,9 +352,6 @@ def _read_settings(raw: RawHost, reader: _Reader) -> dict[str, Any]:
         usable = reader.scalar(variable, value)
         if usable is not None:
             settings[variable.name] = usable
-    for name, value in HA_PROFILES[settings["kea_ha_profile"]].items():
-        if settings[name] is None:
-            settings[name] = value
     return settings
 
 
@@ -447,9 +385,13 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     if given is not None:
         address = _ip_or_none(given)
         if address is None:
-            meant = meant_address(given) or BY_NAME["kea_ha_address"].example
-            message = "not an IP address, and Kea accepts no names here"
-            reader.wrong("P06", "kea_ha_address", given, message, f"Write the address alone: kea_ha_address: {meant}")
+            reader.wrong(
+                "P06",
+                "kea_ha_address",
+                given,
+                "not an IP address, and Kea accepts no names here",
+                "Write the address alone, for example kea_ha_address: 192.168.1.2",
+            )
         return address, "kea_ha_address"
     address = _ip_or_none(raw.vars.get("ansible_host"))
     if address is not None:
@@ -457,7 +399,7 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     address = _ip_or_none((raw.facts or {}).get("default_ipv4"))
     if address is not None:
         return address, "the default IPv4 address of the host"
-    if not {"kea_ha_address", "ansible_host"} & raw.broken and raw.vars.get("kea_ha_address") is None:
+    if not {"kea_ha_address", "ansible_host"} & raw.broken and "kea_ha_address" not in raw.vars:
         reader.wrong(
             "P06",
             "kea_ha_address",
@@ -468,10 +410,6 @@ def _read_address(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tu
     return None, "nowhere"
 
 
-# What tells two machines with the same ansible_host apart.
-CONNECTION_VARIABLES = ("ansible_host", "ansible_port", "ansible_connection", "ansible_ssh_common_args")
-
-
 def _ssh_port(raw: RawHost) -> int:
     """Return the TCP port at which Ansible reaches a host."""
     given = raw.vars.get("ansible_port")
@@ -480,37 +418,18 @@ def _ssh_port(raw: RawHost) -> int:
 
 def _read_interfaces(settings: dict[str, Any], reader: _Reader) -> list[str]:
     names: list[str] = []
-    example = "Write for example kea_interfaces: [eth0]"
     given = settings["kea_interfaces"]
     if given == []:
-        reader.wrong("V04", "kea_interfaces", [], "the list is empty", example)
+        reader.wrong("V04", "kea_interfaces", [], "the list is empty", "Write for example kea_interfaces: [eth0]")
     for index, name in enumerate(given or []):
         path = f"kea_interfaces[{index}]"
-        trouble = _interface_trouble(name)
-        if trouble:
-            reader.not_text("V03", path, name, trouble, example)
+        if not isinstance(name, str) or not name or len(name.split()) != 1 or name != name.strip():
+            reader.wrong("V03", path, name, "not the name of an interface", "Write for example kea_interfaces: [eth0]")
         elif name in names:
             reader.wrong("V04", path, name, "the interface is listed twice", "Remove one of them")
         else:
             names.append(name)
     return names
-
-
-_LONGEST_INTERFACE = 15
-
-
-def _interface_trouble(name: Any) -> str:
-    """Return why a text names no interface of Linux; Kea lets one be narrowed to an address of its own."""
-    if not isinstance(name, str) or not re.match(r"^[!-~]+$", name):
-        return "not the name of an interface"
-    device, slash, address = name.partition("/")
-    if slash and ipv4_number(address) is None:
-        return "after the / comes the one address of the interface on which clients are served"
-    if ":" in device or "," in device:
-        return (
-            "not the name of an interface; an address of it is written eth0/192.168.1.2, a second one is a second entry"
-        )
-    return f"the name has more than {_LONGEST_INTERFACE} characters" if len(device) > _LONGEST_INTERFACE else ""
 
 
 def _read_version(raw: RawHost, settings: dict[str, Any], reader: _Reader) -> tuple[str | None, str, Dialect | None]:
@@ -605,16 +524,14 @@ def _read_extra(
         path = f"{name}.{key}"
         if key == wrapper:
             reader.wrong("V08", path, None, f"the keys stand directly in {name}", f"Remove the line {wrapper}:")
-        elif str(key).replace("_", "-") in owned:
-            name_of = str(key).replace("_", "-")
-            _owned(reader, path, name_of, owned[name_of])
+        elif key in owned:
+            _owned(reader, path, key, owned[key])
         elif key == "interfaces-config" and isinstance(value, dict) and "interfaces" in value:
             _owned(reader, path + ".interfaces", "interfaces", "kea_interfaces")
         elif key in ("hooks-libraries", "loggers"):
             extra[key] = _read_extra_list(path, key, value, reader)
         else:
             extra[str(key)] = value
-    _check_texts(reader, name, extra)
     return extra
 
 
@@ -637,37 +554,6 @@ def _read_extra_list(path: str, key: str, value: Any, reader: _Reader) -> list[d
 
 def _has_output(logger: dict[str, Any]) -> bool:
     return "output_options" in logger or "output-options" in logger
-
-
-# Free text of the user's, or an expression over several lines.
-_FREE_TEXT = ("comment", "user-context", "test", "template-test")
-
-
-def _check_texts(reader: _Reader, path: str, value: Any) -> None:
-    """Report every text, at any depth, that is not what it looks like."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _FREE_TEXT:
-                _check_texts(reader, key_path(path, str(key)), item)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check_texts(reader, f"{path}[{index}]", item)
-    elif oddity(value) and _SECRET_NAME.search(path):
-        reader.wrong("V31", path, None, "the value holds a character that nobody sees", "Type it again")
-    elif oddity(value):
-        reader.wrong("V31", path, value, "the value is not what it looks like", _tidied(value))
-
-
-def _may_be_secret(variable: Variable, value: str) -> bool:
-    """Tell whether a value must not be talked about: a long one may be a key itself, where its path is wanted."""
-    if variable.secret or "PRIVATE KEY" in value:
-        return True
-    return len(value) > SHORT and bool(_SECRET_NAME.search(variable.name))
-
-
-def _tidied(value: str) -> str:
-    """Return how to write a text; not a long one: it may be the content of a file, such as a key."""
-    return f"Write '{tidy(value)}'" if len(value) <= SHORT else "Type it again"
 
 
 _SECRETS = {
@@ -716,28 +602,17 @@ def _check_user(settings: dict[str, Any], reader: _Reader) -> None:
         )
 
 
-def _read_ignored(settings: dict[str, Any], reader: _Reader) -> dict[str, str]:
-    """Return the ids of accepted findings, each with the reason; the list form gives none."""
-    given, found = settings["kea_preflight_ignore"], {}
-    example = 'Write for example kea_preflight_ignore: {P31: "the second subnet comes in spring"}'
-    if isinstance(given, str):
-        given = [given]
-    if not isinstance(given, (list, dict)):
-        reader.wrong("V03", "kea_preflight_ignore", given, "the value must be a mapping of ids to reasons", example)
-        return {}
-    for index, item in enumerate(given):
-        reason = given[item] if isinstance(given, dict) else ""
-        path = f"kea_preflight_ignore{f'.{item}' if isinstance(given, dict) else f'[{index}]'}"
-        if not isinstance(item, str):
-            reader.wrong("V03", path, item, "not the id of a finding", example)
-        elif isinstance(given, dict) and not (isinstance(reason, str) and reason.strip()):
-            reader.wrong("V03", path, reason, "the reason is missing; who reads this later wants to know it", example)
-        else:
-            found[item] = reason.strip()
-    return found
-
-
-def _check_expectations(settings: dict[str, Any], reader: _Reader) -> None:
+def _check_small_lists(settings: dict[str, Any], reader: _Reader) -> None:
+    allowed = ids_that_can_be_ignored()
+    for index, item in enumerate(settings["kea_preflight_ignore"]):
+        if item not in allowed:
+            reader.wrong(
+                "V04",
+                f"kea_preflight_ignore[{index}]",
+                item,
+                "this finding does not exist or cannot be ignored",
+                f"Those that can be: {', '.join(allowed)}",
+            )
     for index, item in enumerate(settings["kea_expect"]):
         if not isinstance(item, dict) or not isinstance(item.get("query"), str) or "equals" not in item:
             reader.wrong(
@@ -747,10 +622,6 @@ def _check_expectations(settings: dict[str, Any], reader: _Reader) -> None:
                 "an expectation is a mapping with query and equals",
                 "Write for example {query: 'Dhcp4.\"valid-lifetime\"', equals: 43200}",
             )
-    for index, item in enumerate(settings["kea_known_dhcp_servers"]):
-        if ipv4_number(item) is None:
-            where, fix = f"kea_known_dhcp_servers[{index}]", "Write its address, for example 192.168.1.1"
-            reader.wrong("V03", where, item, "a DHCP server is known by its IPv4 address", fix)
 
 
 class _Numbers(NamedTuple):
@@ -758,16 +629,19 @@ class _Numbers(NamedTuple):
 
     variable: str
     defaults: dict[str, int]
-    keys: dict[str, int]
-    """With the largest number of each."""
+    keys: Sequence[str]
+    maximum: int
+    limits: str
 
 
 _NUMBERS = (
-    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS),
+    _Numbers("kea_expired_leases_processing", EXPIRED_LEASES_DEFAULT, EXPIRED_LEASES_KEYS, 4294967295, "0 or more"),
     _Numbers(
         "kea_multi_threading",
         MULTI_THREADING_DEFAULT,
-        {key.replace("_", "-"): 65535 for key in MULTI_THREADING_DEFAULT},
+        [key.replace("_", "-") for key in MULTI_THREADING_DEFAULT],
+        65535,
+        "from 0 to 65535",
     ),
 )
 
@@ -782,13 +656,13 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
             near = get_close_matches(name, rules.keys, n=1)
             names = ", ".join(near or rules.keys).replace("-", "_")
             reader.wrong("V01", path, value, "Kea knows no such key", f"Did you mean {names}?")
-        elif not _is_type("int", value) or not 0 <= value <= rules.keys[name]:
+        elif not _is_type("int", value) or not 0 <= value <= rules.maximum:
             example = next(iter(BY_NAME[rules.variable].example.values()))
             reader.wrong(
                 "V03",
                 path,
                 value,
-                f"the value must be a whole number, from 0 to {rules.keys[name]}",
+                f"the value must be a whole number, {rules.limits}",
                 f"Write for example {key}: {example}",
             )
         else:
@@ -800,8 +674,7 @@ def _read_numbers(rules: _Numbers, settings: dict[str, Any], reader: _Reader) ->
 # reading subnets
 
 _IDENTIFIERS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
-# In bytes: what every Kea takes.
-_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 128), "circuit-id": (1, 128), "flex-id": (1, 128)}
+_LENGTHS = {"hw-address": (6, 20), "client-id": (2, 255), "duid": (3, 130), "circuit-id": (1, 255), "flex-id": (1, 255)}
 _EXAMPLES = {
     "hw-address": "1a:1b:1c:1d:1e:1f",
     "client-id": "01:11:22:33:44:55:66",
@@ -816,7 +689,6 @@ _HEX_ROW = re.compile(r"^(?:0x)?((?:[0-9a-fA-F]{2})+)$")
 _CISCO_MAC = re.compile(r"^[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}$")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"^{_LABEL}(?:\.{_LABEL})*\.?$")
-_NOT_AN_ID = "an id is a whole number from 1 to 4294967294"
 _SUBNET_EXAMPLE = "Write for example {id: 1, subnet: 192.168.1.0/24, pools: [192.168.1.100-192.168.1.199]}"
 
 
@@ -833,6 +705,15 @@ def _kebab(value: Any) -> Any:
     return value
 
 
+def _sexagesimal(number: int) -> str:
+    """Return what YAML 1.1 read as a base-60 number: an unquoted 12:34:56:11:22:33."""
+    parts = []
+    while number:
+        number, digit = divmod(number, 60)
+        parts.append(f"{digit:02}")
+    return ":".join(reversed(parts))
+
+
 def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     """Return (identifier as Kea writes it, message, fix); the identifier is None when the input is not unambiguous."""
     if isinstance(value, str) and kind == "hw-address" and _PLAIN_MAC.match(value):
@@ -841,17 +722,12 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     key = kind.replace("-", "_")
     fix = f'Write it in quotes, for example {key}: "{_EXAMPLES[kind]}"'
     if isinstance(value, int) and not isinstance(value, bool):
-        meant = sexagesimal(value) if value > 0 else ""
+        meant = _sexagesimal(value) if value > 0 else ""
         fix = f'Write it in quotes: {key}: "{meant}"' if meant.count(":") >= 2 else fix
         return None, f"YAML read {label} without quotes as a number", fix
     if not isinstance(value, str):
-        read = as_yaml_read(value)
-        return None, f"not {label}: {read}" if read else f"not {label}", fix
-    if (
-        kind not in ("hw-address", "duid")
-        and _QUOTED_TEXT.match(value)
-        and len(value.encode()) - 2 <= _LENGTHS[kind][1]
-    ):
+        return None, f"not {label}", fix
+    if kind not in ("hw-address", "duid") and _QUOTED_TEXT.match(value):
         return value, "", ""
     if kind == "hw-address" and _CISCO_MAC.match(value):
         digits = value.replace(".", "").lower()
@@ -874,7 +750,7 @@ def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
 class _SubnetReader:
     """Reads ``kea_subnets`` of one host."""
 
-    def __init__(self, reader: _Reader, custom_options: Vocabulary) -> None:
+    def __init__(self, reader: _Reader, custom_options: Sequence[str]) -> None:
         self.reader = reader
         self.custom = custom_options
 
@@ -903,39 +779,6 @@ class _SubnetReader:
         self.fill(subnet, keys)
         return subnet
 
-    def networks(self, raw: Any) -> list[SharedNetwork]:
-        """Read Kea's ``shared-networks``."""
-        path = "kea_dhcp4_extra.shared-networks"
-        listed = self.listed(path, raw, "{name: floor1, subnet4: [...]}")
-        found = (self.shared_network(f"{path}[{index}]", item) for index, item in enumerate(listed))
-        return [network for network in found if network is not None]
-
-    def shared_network(self, path: str, raw: Any) -> SharedNetwork | None:
-        keys = {str(key).replace("_", "-"): value for key, value in raw.items()} if isinstance(raw, dict) else {}
-        name = keys.pop("name", None)
-        if not isinstance(name, str) or not name.strip():
-            fix = "Write for example {name: floor1, subnet4: [...]}"
-            self.reader.not_text(
-                "V03", path, raw if not keys else name, "a shared network is a mapping with a name", fix
-            )
-            return None
-        raw_subnets = self.listed(path + ".subnet4", keys.pop("subnet4", None), "{id: 1, subnet: 192.168.1.0/24}")
-        network = SharedNetwork(
-            path=path,
-            name=name,
-            interface=self.interface(path, keys.pop("interface", None)),
-            relays=self.relays(path, keys.pop("relay", None)),
-            options=self.options(path + ".option_data", keys.pop("option-data", None)),
-            rest=_kebab(keys),
-            raw_subnets=len(raw_subnets),
-        )
-        for index, item in enumerate(raw_subnets):
-            subnet = self.subnet(f"{path}.subnet4[{index}]", item)
-            if subnet is not None:
-                subnet.shared = network
-                network.subnets.append(subnet)
-        return network
-
     def fill(self, subnet: Subnet, keys: dict[str, Any]) -> None:
         path = subnet.path
         subnet.interface = self.interface(path, keys.pop("interface", None))
@@ -945,20 +788,17 @@ class _SubnetReader:
         pools = self.listed(path + ".pools", keys.pop("pools", None), "192.168.1.100-192.168.1.199")
         subnet.raw_pools = len(pools)
         subnet.pools = [pool for pool in (self.pool(path, index, item) for index, item in enumerate(pools)) if pool]
-        reservations = keys.pop("reservations", None)
-        subnet.raw_reservations = len(reservations) if isinstance(reservations, list) else 0
-        subnet.reservations = self.reservations(path, reservations)
-        subnet.special = [entry for entry in subnet.reservations if is_special(entry)]
+        reservations = self.listed(
+            path + ".reservations",
+            keys.pop("reservations", None),
+            '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}',
+        )
+        subnet.raw_reservations = len(reservations)
+        for index, item in enumerate(reservations):
+            entry = self.reservation(path, index, item)
+            if entry is not None:
+                subnet.reservations.append(entry)
         subnet.rest = _kebab(keys)
-        for part in (subnet, *subnet.special):
-            body = subnet.rest if part is subnet else {**part.body, "option-data": None}
-            _check_texts(self.reader, path if part is subnet else path + part.path, body)
-
-    def reservations(self, path: str, raw: Any) -> list[Reservation]:
-        example = '{hw_address: "1a:1b:1c:1d:1e:1f", ip_address: 192.168.1.10}'
-        listed = self.listed(path + ".reservations", raw, example)
-        found = (self.reservation(path, index, item) for index, item in enumerate(listed))
-        return [entry for entry in found if entry is not None]
 
     def listed(self, path: str, value: Any, example: str) -> list[Any]:
         if value is None:
@@ -971,7 +811,9 @@ class _SubnetReader:
     def subnet_id(self, path: str, value: Any) -> int | None:
         if _is_type("int", value) and 1 <= value <= 4294967294:
             return value
-        message = "every subnet needs an id, and it must never change" if value is None else _NOT_AN_ID
+        message = (
+            "every subnet needs an id, and it must never change" if value is None else "an id is a whole number from 1"
+        )
         self.reader.wrong("P20", path + ".id", value, message, "Write for example id: 1, without quotes")
         return None
 
@@ -987,18 +829,15 @@ class _SubnetReader:
         except ValueError:
             pass
         message = "an IPv6 network, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 network"
-        meant = meant_network(value)
-        fix = f"Write {meant}" if meant else "Write address and prefix length, for example 192.168.1.0/24"
-        self.reader.not_text("V04", where, value, message, fix)
+        self.reader.wrong("V04", where, value, message, "Write address and prefix length, for example 192.168.1.0/24")
         return None
 
     def interface(self, path: str, value: Any) -> str | None:
         if value is None:
             return None
-        trouble = _interface_trouble(value)
-        if not trouble:
+        if isinstance(value, str) and len(value.split()) == 1:
             return value
-        self.reader.not_text("V03", path + ".interface", value, trouble, "Write for example eth0")
+        self.reader.wrong("V03", path + ".interface", value, "not the name of an interface", "Write for example eth0")
         return None
 
     def relays(self, path: str, value: Any) -> list[str]:
@@ -1010,10 +849,13 @@ class _SubnetReader:
         relays = []
         for item in value if isinstance(value, list) else [value]:
             if ipv4_number(item) is None:
-                fix = f"Write for example relay: {{ip_addresses: [{meant_address(item) or '192.168.1.1'}]}}"
-                self.reader.not_text("V04", path + ".relay", item, "a relay is given by its IPv4 address", fix)
-            elif item in relays:
-                self.reader.wrong("V04", path + ".relay", item, "the relay is listed twice", "Remove one of them")
+                self.reader.wrong(
+                    "V04",
+                    path + ".relay",
+                    item,
+                    "a relay is given by its IPv4 address",
+                    "Write for example relay: {ip_addresses: [192.168.1.1]}",
+                )
             else:
                 relays.append(item)
         return relays
@@ -1024,15 +866,11 @@ class _SubnetReader:
         options, troubles = parse_options(value, self.custom)
         for trouble in troubles:
             self.reader.wrong("V07", path + trouble.path, trouble.value, trouble.message, trouble.fix)
-        for option in options:
-            data = option.get("data")
-            if oddity(data):
-                where = f"{path}.{option.get('name', option.get('code'))}"
-                self.reader.wrong("V07", where, data, "the value is not what it looks like", f"Write '{tidy(data)}'")
         return options
 
     def pool(self, path: str, index: int, raw: Any) -> Pool | None:
         where = f"{path}.pools[{index}]"
+        fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
         body: dict[str, Any] = {}
         text = raw
         if isinstance(raw, dict):
@@ -1041,15 +879,12 @@ class _SubnetReader:
             if "option-data" in keys:
                 body["option-data"] = self.options(where + ".option_data", keys.pop("option-data"))
             body.update(_kebab(keys))
-            _check_texts(self.reader, where, _kebab(keys))
         ends = _pool_ends(text)
         if ends is None:
-            meant = meant_range(text) or meant_network(text)
-            fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
-            six = ":" in str(text)
-            message = "an IPv6 range, but DHCPv4 needs an IPv4 one" if six else "not a range of IPv4 addresses"
-            shown = text if text is not None else raw
-            self.reader.not_text("P23", where, shown, message, f"Write {meant}" if meant else fix)
+            message = (
+                "an IPv6 range, but DHCPv4 needs an IPv4 one" if ":" in str(text) else "not a range of IPv4 addresses"
+            )
+            self.reader.wrong("P23", where, text if text is not None else raw, message, fix)
             return None
         text = "-".join(part.strip() for part in text.split("-"))
         return Pool(ends[0], ends[1], text, index, {"pool": text, **body})
@@ -1063,7 +898,7 @@ class _SubnetReader:
         body = {str(key).replace("_", "-"): value for key, value in raw.items()}
         kinds = [kind for kind in _IDENTIFIERS if kind in body]
         if len(kinds) != 1:
-            self.identifier_count(f"{path}.reservations[{index}]", raw, kinds, list(body))
+            self.identifier_count(f"{path}.reservations[{index}]", raw, kinds)
             return None
         kind = kinds[0]
         identifier, message, fix = normalise_identifier(kind, body[kind])
@@ -1078,29 +913,26 @@ class _SubnetReader:
             if address is None:
                 self.bad_address(f"{path}.reservations[{index}].ip_address", body["ip-address"])
                 return None
-        if len(body) > 1 + (address is not None):
+        if len(body) > 2:
             self.reservation_rest(f"{path}.reservations[{index}]", body)
         return Reservation(kind, identifier, address, index, body)
 
-    def identifier_count(self, where: str, raw: Any, kinds: list[str], keys: list[str]) -> None:
+    def identifier_count(self, where: str, raw: Any, kinds: list[str]) -> None:
         message = f"a reservation has one identifier, not {len(kinds)}" if kinds else "the reservation names no client"
-        if keys in (["ip-address"], ["hostname"]):
-            message += f"; is there a dash too many before {keys[0].replace('-', '_')}?"
         fix = f"Give one of {', '.join(kind.replace('-', '_') for kind in _IDENTIFIERS)}, for example"
         self.reader.wrong("V06", where, raw, message, fix + ' hw_address: "1a:1b:1c:1d:1e:1f"')
 
     def bad_address(self, where: str, value: Any) -> None:
-        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in str(value) else "not an IPv4 address"
-        meant = meant_address(value)
-        fix = f"Write {meant}" if meant else "Write for example 192.168.1.10"
-        self.reader.not_text("P24", where, "" if value is None else value, message, fix)
+        text = str(value)
+        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 address"
+        self.reader.wrong("P24", where, "" if value is None else value, message, "Write for example 192.168.1.10")
 
     def reservation_rest(self, where: str, body: dict[str, Any]) -> None:
         """Check what a reservation holds beside client and address, in place."""
         hostname = body.get("hostname")
         if "hostname" in body and not (isinstance(hostname, str) and _HOSTNAME.match(hostname) and len(hostname) < 255):
             fix = "Use letters, digits, hyphens and dots, for example printer.example.org"
-            self.reader.not_text("V04", where + ".hostname", hostname, "not a host name", fix)
+            self.reader.wrong("V04", where + ".hostname", hostname, "not a host name", fix)
             del body["hostname"]
         for key, value in list(body.items()):
             if key == "option-data":
@@ -1126,21 +958,11 @@ def _pool_ends(text: Any) -> tuple[int, int] | None:
     return parts[0], parts[1]
 
 
-def _oldest_series(hosts: Sequence[RawHost]) -> str:
-    """Return the oldest series of Kea in the pair, whose options both hosts get; empty when none is known."""
-    given = ((raw, {"kea_version": raw.vars.get("kea_version")}) for raw in hosts)
-    dialects = (_read_version(raw, settings, _Reader(raw.name))[2] for raw, settings in given)
-    series = [dialect.series for dialect in dialects if dialect is not None]
-    return min(series, key=series_order, default="")
-
-
-def _custom_options(extra: dict[str, Any], series: str, reader: _Reader) -> Vocabulary:
-    """Return the options that a Kea knows, with those that the inventory defines."""
-    words, troubles = vocabulary(extra.get("option-def"), series)
-    for trouble in troubles:
-        variable = "kea_dhcp4_extra.option-def" + trouble.path
-        reader.wrong("V07", variable, trouble.value, trouble.message, trouble.fix)
-    return words
+def _custom_options(extra: dict[str, Any]) -> list[str]:
+    definitions = extra.get("option-def")
+    if not isinstance(definitions, list):
+        return []
+    return [str(item["name"]) for item in definitions if isinstance(item, dict) and "name" in item]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1150,46 +972,38 @@ def _custom_options(extra: dict[str, Any], series: str, reader: _Reader) -> Voca
 class _Shared(NamedTuple):
     """Subnets read once, for all hosts whose variables are equal."""
 
-    raw: tuple[Any, ...]
-    """As they were written: subnets, shared networks, reservations of no subnet; and the options they may hold."""
+    raw: Any
+    custom: list[str]
     subnets: list[Subnet]
-    networks: list[SharedNetwork]
-    reservations: list[Reservation]
     findings: list[Finding]
 
 
 _ROLE_ORDER = {"primary": 0, "standby": 1, "secondary": 1, "": 2, "backup": 3}
 
 
-def _build_server(raw: RawHost, shared: list[_Shared], series: str, reader: _Reader) -> Server:
+def _build_server(raw: RawHost, shared: list[_Shared], reader: _Reader) -> Server:
     """Build one server; equal subnets of another host are shared instead of read again."""
     _check_names(raw, reader)
     settings = _read_settings(raw, reader)
     _check_secrets(settings, reader)
     _check_user(settings, reader)
-    _check_expectations(settings, reader)
-    settings["kea_preflight_ignore"] = _read_ignored(settings, reader)
+    _check_small_lists(settings, reader)
     for rules in _NUMBERS:
         settings[rules.variable] = _read_numbers(rules, settings, reader)
     address, source = _read_address(raw, settings, reader)
     version, version_source, dialect = _read_version(raw, settings, reader)
     dhcp4_extra = _read_extra("kea_dhcp4_extra", "Dhcp4", _OWNED_DHCP4, settings, reader)
-    custom = _custom_options(dhcp4_extra, series, reader)
+    custom = _custom_options(dhcp4_extra)
     subnet_reader = _SubnetReader(reader, custom)
     raw_subnets = settings["kea_subnets"]
-    raw_networks = dhcp4_extra.pop("shared-networks", None)
-    raw_reservations = dhcp4_extra.pop("reservations", None)
-    written = (raw_subnets, raw_networks, raw_reservations, custom)
-    known = next((entry for entry in shared if entry.raw == written), None)
+    known = next((entry for entry in shared if entry.raw == raw_subnets and entry.custom == custom), None)
     if known is None:
         before = len(reader.findings)
-        if raw_subnets == [] and not raw_networks:
+        if raw_subnets == []:
             reader.wrong(
                 "V04", "kea_subnets", [], "the list is empty", _SUBNET_EXAMPLE.replace("example ", "example - ")
             )
-        subnets, networks = subnet_reader.subnets(raw_subnets), subnet_reader.networks(raw_networks)
-        reservations = subnet_reader.reservations("kea_dhcp4_extra", raw_reservations)
-        known = _Shared(written, subnets, networks, reservations, reader.findings[before:])
+        known = _Shared(raw_subnets, custom, subnet_reader.subnets(raw_subnets), reader.findings[before:])
         shared.append(known)
     else:
         reader.findings += [replace(item, host=raw.name) for item in known.findings]
@@ -1206,8 +1020,6 @@ def _build_server(raw: RawHost, shared: list[_Shared], series: str, reader: _Rea
         address_source=source,
         interfaces=_read_interfaces(settings, reader),
         subnets=known.subnets,
-        networks=known.networks,
-        reservations=known.reservations,
         options=subnet_reader.options("kea_option_data", settings["kea_option_data"]),
         dhcp4_extra=dhcp4_extra,
         ctrl_agent_extra=_read_extra("kea_ctrl_agent_extra", "Control-agent", _OWNED_AGENT, settings, reader),
@@ -1220,7 +1032,6 @@ def _build_server(raw: RawHost, shared: list[_Shared], series: str, reader: _Rea
         platform=_read_platform(raw, reader),
         settings=settings,
         ssh_port=_ssh_port(raw),
-        reached_at=tuple(str(raw.vars.get(name, "")) for name in CONNECTION_VARIABLES),
         broken=raw.broken,
     )
 
@@ -1242,28 +1053,15 @@ def _subnet_differences(first: Server, other: Server) -> Iterator[Difference]:
     hosts = (first.host, other.host)
     if first.subnets is other.subnets:
         return
-    for variable, mine, theirs in (
-        ("kea_subnets", [entry.text for entry in first.subnets], [entry.text for entry in other.subnets]),
-        ("kea_dhcp4_extra.shared-networks", _outline(first), _outline(other)),
-    ):
-        if len(mine) != len(theirs) or (variable != "kea_subnets" and mine != theirs):
-            yield Difference(variable, hosts, _only_different(mine, theirs), False)
-            return
-    for mine, theirs in zip(first.networks, other.networks):
-        for key, value in (("relay", mine.relays), ("option_data", mine.options), ("other keys", mine.rest)):
-            there = {"relay": theirs.relays, "option_data": theirs.options}.get(key, theirs.rest)
-            if value != there:
-                yield Difference(f"{mine.path}.{key}", hosts, _only_different(value, there), False)
-    for mine, theirs in zip(first.every_subnet, other.every_subnet):
+    if len(first.subnets) != len(other.subnets):
+        texts = [[subnet.text for subnet in server.subnets] for server in (first, other)]
+        yield Difference("kea_subnets", hosts, _only_different(*texts), False)
+        return
+    for mine, theirs in zip(first.subnets, other.subnets):
         left, right = _subnet_parts(mine), _subnet_parts(theirs)
         for key, value in left.items():
             if value != right[key]:
                 yield Difference(f"{mine.path}.{key}", hosts, _only_different(value, right[key]), False)
-
-
-def _outline(server: Server) -> list[str]:
-    """Return each shared network with its subnets, as a text."""
-    return [f"{network.name}: {', '.join(subnet.text for subnet in network.subnets)}" for network in server.networks]
 
 
 def _only_different(first: Any, other: Any) -> tuple[Any, Any]:
@@ -1315,10 +1113,9 @@ def build_pair(group: str, hosts: Sequence[RawHost]) -> tuple[Pair, list[Finding
     shared: list[_Shared] = []
     servers: list[Server] = []
     findings: list[Finding] = []
-    series = _oldest_series(hosts)
     for raw in hosts:
         reader = _Reader(raw.name)
-        servers.append(_build_server(raw, shared, series, reader))
+        servers.append(_build_server(raw, shared, reader))
         findings += reader.findings
     settings = {variable.name: variable.default for variable in VARIABLES if variable.scope == PAIR}
     if servers:

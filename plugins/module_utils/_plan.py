@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _changes, _firewall, _render, _running, _tls, _units
-from ._state import NORMAL_STATES
+from . import _firewall, _render, _running, _tls, _units
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 _PROGRAMS = {"dhcp4": "kea-dhcp4", "ctrl_agent": "kea-ctrl-agent"}
 _DHCP_PORT = 67
-ALONE = "partner-down"
 
 
 class PlanError(ValueError):
@@ -73,86 +71,36 @@ def breaking_changes(pair: Pair) -> dict[str, list[str]]:
     return found
 
 
-def lone(pair: Pair) -> Server | None:
-    """Return the server that serves alone during a breaking change, with the new configuration first; None without one.
-
-    Its partner goes away meanwhile, and comes back with the new configuration, too. That takes consent, for one server
-    alone carries the clients, and a pair that works, or of which just one server does.
-    """
-    if not pair.settings["kea_accept_outage"] or not breaking_changes(pair):
-        return None
-    at_work = [server for server in pair.servers if _ha_state(server)]
-    if len(at_work) == 1 and sum(map(serves, pair.servers)) == 1:
-        return at_work[0]
-    if len(at_work) == 2 and all(_ha_state(server).get("state") in NORMAL_STATES for server in at_work):
-        return next(server for server in at_work if not _answers(pair, server))
-    return None
-
-
-def steps_aside(pair: Pair, server: Server) -> bool:
-    """Tell whether a server that serves now leaves its clients to its partner and stops, until that has changed."""
-    alone = lone(pair)
-    return alone is not None and alone is not server and serves(server)
-
-
-def _answers(pair: Pair, server: Server) -> bool:
-    """Tell whether a server is the one of two at work that answers the clients, or rather does."""
-    partner = pair.partner_of(server)
-    mine = bool(_ha_state(server).get("scopes"))
-    theirs = partner is not None and bool(_ha_state(partner).get("scopes"))
-    return mine if mine != theirs else server.role == "primary"
-
-
 def together(pair: Pair) -> bool:
     """Tell whether both servers are changed at once: only with consent, when the two could not talk otherwise.
 
-    That is so after a breaking change that was interrupted half-way, and during one of a pair that is not well.
+    That is so during a breaking change, and after one that was interrupted half-way.
     """
-    if not pair.settings["kea_accept_outage"] or lone(pair) is not None:
+    if not pair.settings["kea_accept_outage"]:
         return False
     states = [_ha_state(server).get("state") for server in pair.servers if _ha_state(server)]
     return any(state != pair.mode for state in states) or bool(breaking_changes(pair))
-
-
-def subnets_before_and_after(server: Server) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the id of each subnet by its prefix: as the host has them, and as it is to have them."""
-    wanted = {subnet.text: subnet.id for subnet in server.subnets}
-    live = _dhcp4(server).get("subnet_ids")
-    return (wanted if live is None else live), wanted
-
-
-def direction(pair: Pair) -> str:
-    """Return what becomes of the subnets of a pair: none, additive, subtractive or mixed.
-
-    After a run that ended half-way the two may differ; what they need to learn then counts more than what they forget.
-    """
-    found = {_changes.direction(*subnets_before_and_after(server)) for server in pair.servers}
-    order = (_changes.MIXED, _changes.ADDITIVE, _changes.SUBTRACTIVE)
-    return next((kind for kind in order if kind in found), _changes.NONE)
 
 
 def turn_of(pair: Pair, server: Server) -> int:
     """Return 1 for the hosts that are changed first, 2 for the one whose partner must have come through before.
 
     A host that serves nobody is never waited for. When both serve, the one that answers clients goes last: that is the
-    primary, or the standby when it has taken over. Only a subnet that goes is forgotten by that one first, as a server
-    refuses leases of its partner in a subnet that it does not know.
+    primary, or the standby when it has taken over.
     """
     partner = pair.partner_of(server)
-    alone = lone(pair)
-    if alone is not None:
-        return 1 if server is alone else 2
     if server.role == "backup" or partner is None or not serves(server) or together(pair):
         return 1
     if not serves(partner):
         return 2
-    return 2 if _answers(pair, server) != (direction(pair) == _changes.SUBTRACTIVE) else 1
+    mine, theirs = (bool(_ha_state(one).get("scopes")) for one in (server, partner))
+    if mine != theirs:
+        return 2 if mine else 1
+    return 2 if server.role == "primary" else 1
 
 
 def gate_ha_states(pair: Pair, server: Server) -> list[str]:
     """Return the states in which a working server may be interrupted: only when its partner can stand in."""
-    if lone(pair) is not None:
-        return [ALONE] if server is lone(pair) else list(NORMAL_STATES[:2])
     if pair.settings["kea_accept_outage"] or not _ha_state(server):
         return []
     return [pair.mode]
@@ -163,8 +111,6 @@ def wait_ha_states(pair: Pair, server: Server) -> list[str]:
 
     Without a partner at work there is nothing to wait for: both start together, and verify waits for both.
     """
-    if lone(pair) is not None:
-        return [ALONE] if server is lone(pair) else [pair.mode]
     partner = pair.partner_of(server)
     if partner is None or not _ha_state(partner) or together(pair):
         return []
@@ -200,7 +146,6 @@ def _watch_files(pair: Pair, platform: Platform) -> list[str]:
 
 def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: Platform) -> dict[str, Any]:
     program = _PROGRAMS[name]
-    kea = (server.facts or {}).get("kea") or {}
     render = {"dhcp4": _render.render_dhcp4, "ctrl_agent": _render.render_ctrl_agent}[name]
     return {
         "unit": platform.units[name],
@@ -211,13 +156,7 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
         "header": _render.header(pair, server, name),
         "test_hooks": name == "dhcp4" and dialect.test_hooks_usable(pair.transport),
         "log_file": _render.log_file(platform, program),
-        "unit_settings": _units.settings(
-            name,
-            hardening=pair.settings["kea_unit_hardening"],
-            clock_wait=pair.settings["kea_clock_wait"],
-            apparmor=bool(kea.get("apparmor")),
-            systemd=kea.get("systemd_version"),
-        ),
+        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"]),
         "watch_files": _watch_files(pair, platform),
     }
 
@@ -232,9 +171,6 @@ def agent_last(pair: Pair, server: Server) -> bool:
     live = _dhcp4(server).get("link") or {}
     if pair.transport == "listener":
         return bool(live.get("listener"))
-    if steps_aside(pair, server):
-        # It has let go of the port already, and its partner needs the agent to find it.
-        return False
     # In some containers the kernel hides which process holds a port: configuration and user tell.
     link = _dhcp4(server).get("link") or {}
     if link.get("listener") and any(f":{pair.api_port}/" in str(url) for url in link.get("addresses") or []):
@@ -329,13 +265,6 @@ def _firewall_plan(pair: Pair, server: Server, partner: Server) -> dict[str, Any
     )
 
 
-def settles(pair: Pair, server: Server) -> list[str]:
-    """Return the runs of which this one may take over what they have left on a host."""
-    other = (server.facts or {}).get("other_run") or {}
-    over = other.get("over") or (other and other.get("id") == pair.settings["kea_settle_run"])
-    return [other["id"]] if over else []
-
-
 def host_plan(pair: Pair, host: str) -> dict[str, Any]:
     """Return the plan of one host, as docs/architecture.md describes it.
 
@@ -365,15 +294,10 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         "role": server.role,
         "address": server.address,
         "partner": {"host": partner.host},
-        "run": {"partner": partner.host, "settles": settles(pair, server)},
-        "rollback": pair.settings["kea_rollback"],
         "kea_version": server.kea_version,
         "turn": turn_of(pair, server),
         "agent_last": agent_last(pair, server),
         "serving": serves(server),
-        "breaking": lone(pair) is not None or together(pair),
-        "away": steps_aside(pair, server),
-        "take_over": server is lone(pair),
         "gate_ha_states": gate_ha_states(pair, server),
         "wait_ha_states": wait_ha_states(pair, server),
         "verify_ha_states": [pair.mode],

@@ -11,7 +11,7 @@ from . import _tls
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
-    from ._model import Pair, Server, SharedNetwork, Subnet
+    from ._model import Pair, Server, Subnet
 
 HA_HOOK = "libdhcp_ha.so"
 LEASE_HOOK = "libdhcp_lease_cmds.so"
@@ -25,9 +25,6 @@ _LISTENER_HA = {
     "http-client-threads": 0,
 }
 _SINGLE_THREAD = {"enable-multi-threading": False}
-# The sizes of logs are meant for this, in ms; and how many times larger they may get.
-_TEMPLATE_HEARTBEAT = 10000
-_MOST_LOG = 5
 
 
 def control_socket(platform: Platform, name: str = "kea4-ctrl-socket") -> str:
@@ -174,42 +171,6 @@ def _subnet(subnet: Subnet) -> dict[str, Any]:
     return body
 
 
-def _shared_network(network: SharedNetwork) -> dict[str, Any]:
-    body: dict[str, Any] = {"name": network.name}
-    if network.interface:
-        body["interface"] = network.interface
-    if network.relays:
-        body["relay"] = {"ip-addresses": network.relays}
-    if network.options:
-        body["option-data"] = network.options
-    body.update(network.rest)
-    body["subnet4"] = [_subnet(subnet) for subnet in network.subnets]
-    return body
-
-
-def _log_size(pair: Pair, size: int) -> int:
-    """Return when a log is turned over: the template's size, or more where more heartbeats are logged."""
-    often = _TEMPLATE_HEARTBEAT // pair.settings["kea_ha_heartbeat_delay"]
-    return size * min(max(often, 1), _MOST_LOG)
-
-
-def lease_view(server: Server) -> list[dict[str, Any]]:
-    """Return of a host's subnets, in Kea's form, what decides whether a lease fits."""
-    return [
-        {
-            "id": subnet.id,
-            "subnet": str(subnet.network),
-            "pools": [{"pool": pool.body["pool"]} for pool in subnet.pools],
-            "reservations": [
-                {entry.kind: entry.identifier, "ip-address": entry.body["ip-address"]}
-                for entry in subnet.reservations
-                if entry.address is not None
-            ],
-        }
-        for subnet in server.every_subnet
-    ]
-
-
 def _logger(dialect: Dialect, name: str, output: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, dialect.output_options: [output], "severity": "INFO", "debuglevel": 0}
 
@@ -266,11 +227,7 @@ def render_dhcp4(pair: Pair, server: Server, dialect: Dialect, platform: Platfor
     if server.options:
         body["option-data"] = server.options
     body["subnet4"] = [_subnet(subnet) for subnet in server.subnets]
-    if server.networks:
-        body["shared-networks"] = [_shared_network(network) for network in server.networks]
-    if server.reservations:
-        body["reservations"] = [entry.body for entry in server.reservations]
-    output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": _log_size(pair, 2048000), "maxver": 4}
+    output = {"output": log_file(platform, "kea-dhcp4"), "maxsize": 2048000, "maxver": 4}
     body["loggers"] = [_logger(dialect, "kea-dhcp4", output)]
     return {"Dhcp4": _with_extra(body, server.dhcp4_extra)}
 
@@ -304,7 +261,7 @@ def render_ctrl_agent(pair: Pair, server: Server, dialect: Dialect, platform: Pl
     output = {
         "output": log_file(platform, "kea-ctrl-agent"),
         "flush": True,
-        "maxsize": _log_size(pair, 204800),
+        "maxsize": 204800,
         "maxver": 4,
         "pattern": "%d{%y.%m.%d %H:%M:%S.%q} %-5p [%c/%i] %m\n",
     }

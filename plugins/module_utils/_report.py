@@ -28,7 +28,6 @@ class Entry:
         address: where the partner reaches it.
         subnets: the subnets the inventory declares for it.
         done: what this run changed on it.
-        changes: what that was in the configuration of its DHCP server.
         certificate: ``serial``, ``not_after`` and ``days_left`` of the certificate in its files, None without TLS.
         authorities: how many certificate authorities it trusts.
         rotating: whether they are more because a new one is taking over.
@@ -46,7 +45,6 @@ class Entry:
         address: str = "",
         subnets: list[dict[str, Any]] | None = None,
         done: list[str] | None = None,
-        changes: list[str] | None = None,
         certificate: dict[str, Any] | None = None,
         authorities: int = 0,
         rotating: bool = False,
@@ -55,7 +53,6 @@ class Entry:
         self.host, self.pair, self.role, self.problem, self.drift = host, pair, role, problem, drift
         self.info = info if info and "state" in info else None
         self.address, self.subnets, self.done = address, subnets or [], done or []
-        self.changes = changes or []
         self.certificate, self.authorities, self.rotating = certificate, authorities, rotating
         self.renew_before = renew_before
 
@@ -208,7 +205,6 @@ def summary_lines(entries: list[Entry]) -> list[str]:
             done = "changed: " + ", ".join(entry.done) if entry.done else "nothing changed"
             rows.append([entry.host, entry.role or "no role", entry.address, str(state), version, done])
         lines += _columns(rows)
-        lines += [f"  changed: {text}" for text in dict.fromkeys(text for entry in members for text in entry.changes)]
         shown = members[0].subnets[:5]
         lines += ["  " + _subnet_text(subnet) for subnet in shown]
         if len(members[0].subnets) > len(shown):

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any, Iterator
+from typing import Any
 
 
 def link_of(content: Any) -> dict[str, Any] | None:
@@ -44,21 +42,13 @@ def link_of_relationship(ha: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def subnets_of(content: Any) -> Iterator[dict[str, Any]]:
-    """Yield the subnets of a whole configuration, those of shared networks included."""
-    section = (content.get("Dhcp4") if isinstance(content, dict) else None) or {}
-    for group in (section, *(section.get("shared-networks") or [])):
-        yield from group.get("subnet4") or []
-
-
 def subnet_ids(content: Any) -> dict[str, int]:
     """Return the id of each subnet by its prefix, those of shared networks included."""
+    section = (content.get("Dhcp4") if isinstance(content, dict) else None) or {}
+    groups = [section, *(section.get("shared-networks") or [])]
     return {
-        str(subnet.get("subnet")): subnet["id"] for subnet in subnets_of(content) if isinstance(subnet.get("id"), int)
+        str(subnet.get("subnet")): subnet["id"]
+        for group in groups
+        for subnet in group.get("subnet4") or []
+        if isinstance(subnet.get("id"), int)
     }
-
-
-def digest_of(content: Any) -> str:
-    """A fingerprint of what a configuration means: white space, comments and the order of keys do not matter."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -42,15 +42,14 @@ EXPIRED_LEASES_DEFAULT = {
     "max_reclaim_leases": 0,
     "max_reclaim_time": 0,
 }
-# With the largest number that Kea takes.
-EXPIRED_LEASES_KEYS = {
-    "reclaim-timer-wait-time": 65535,
-    "flush-reclaimed-timer-wait-time": 65535,
-    "hold-reclaimed-time": 4294967295,
-    "max-reclaim-leases": 4294967295,
-    "max-reclaim-time": 10000,
-    "unwarned-reclaim-cycles": 65535,
-}
+EXPIRED_LEASES_KEYS = (
+    "reclaim-timer-wait-time",
+    "flush-reclaimed-timer-wait-time",
+    "hold-reclaimed-time",
+    "max-reclaim-leases",
+    "max-reclaim-time",
+    "unwarned-reclaim-cycles",
+)
 
 MULTI_THREADING_DEFAULT = {"thread_pool_size": 0, "packet_queue_size": 64}
 
@@ -59,36 +58,9 @@ _DHCP4 = "Kea ARM, The DHCPv4 Server"
 _SECONDS = 4294967295
 
 
-TEMPLATE, FAST, PATIENT = "template", "fast", "patient"
-HA_PROFILES: dict[str, dict[str, int]] = {
-    FAST: {
-        "kea_ha_heartbeat_delay": 1000,
-        "kea_ha_max_response_delay": 10000,
-        "kea_ha_max_ack_delay": 2000,
-        "kea_ha_max_unacked_clients": 2,
-    },
-    PATIENT: {
-        "kea_ha_heartbeat_delay": 2000,
-        "kea_ha_max_response_delay": 60000,
-        "kea_ha_max_ack_delay": 5000,
-        "kea_ha_max_unacked_clients": 5,
-    },
-    TEMPLATE: {
-        "kea_ha_heartbeat_delay": 10000,
-        "kea_ha_max_response_delay": 60000,
-        "kea_ha_max_ack_delay": 5000,
-        "kea_ha_max_unacked_clients": 5,
-    },
-}
-"""What the timers of HA are where they are not set one by one. docs/timers.md says why."""
-
-
-def _ha_timer(name: str, description: str, unit: str = "ms", minimum: int = 1, maximum: int | None = None) -> Variable:
-    """A timer of the HA hook. The upper limit of delays depends on the Kea version and is checked there (P15)."""
-    example = HA_PROFILES[FAST][name]
-    values = ", ".join(f"{profile} {values[name]}" for profile, values in HA_PROFILES.items())
-    text = f"{description} Unset: as kea_ha_profile says ({values})."
-    return Variable(name, "int", None, text, example, unit=unit, minimum=minimum, maximum=maximum, source=_HA)
+def _ha_delay(name: str, default: int, description: str, unit: str = "ms") -> Variable:
+    """A timer of the HA hook. The upper limit depends on the Kea version and is checked there (P15)."""
+    return Variable(name, "int", default, description, default, unit=unit, minimum=1, source=_HA)
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -129,14 +101,6 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     # the pair
     Variable("kea_pair", "str", "kea", "Inventory group whose members form the pair.", "kea"),
-    Variable(
-        "kea_segment",
-        "str",
-        None,
-        "Name of the network that the pair is in, any word. Pairs of one segment must have different addresses, and"
-        " subnets that do not overlap; where it is not said, this is not checked. Nothing else depends on it.",
-        "headquarters",
-    ),
     Variable(
         "kea_ha_address",
         "str",
@@ -217,29 +181,19 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("hot-standby", "load-balancing"),
         source=_HA,
     ),
+    _ha_delay("kea_ha_heartbeat_delay", 10000, "Pause between two heartbeats; also the grain of every state change."),
+    _ha_delay("kea_ha_max_response_delay", 60000, "Silence of the partner after which failure detection starts."),
+    _ha_delay("kea_ha_max_ack_delay", 5000, "How long a client must have been trying before it counts as not served."),
     Variable(
-        "kea_ha_profile",
-        "str",
-        FAST,
-        "A set of timers for high availability: C(fast) for servers in one network, C(patient) for a slow or lossy path"
-        " between them, C(template) as in Kea's templates. Each timer can be set by itself, too.",
-        PATIENT,
-        choices=tuple(HA_PROFILES),
-        source=_HA,
-    ),
-    _ha_timer(
-        "kea_ha_heartbeat_delay",
-        "Pause between two heartbeats; also the grain of every state change, and so what a planned change costs.",
-    ),
-    _ha_timer("kea_ha_max_response_delay", "Silence of the partner after which failure detection starts."),
-    _ha_timer("kea_ha_max_ack_delay", "How long a client must have been trying before it counts as not served."),
-    _ha_timer(
         "kea_ha_max_unacked_clients",
-        "How many clients may stay unserved before the standby takes over. 0: take over as soon as the partner is"
+        "int",
+        5,
+        "How many clients may stay unserved before this server takes over. 0: take over as soon as the partner is"
         " silent, which makes both servers answer if only the link between them fails.",
-        unit="",
+        5,
         minimum=0,
         maximum=_SECONDS,
+        source=_HA,
     ),
     Variable(
         "kea_ha_sync_timeout",
@@ -459,17 +413,6 @@ VARIABLES: tuple[Variable, ...] = (
         True,
         source="systemd.exec(5)",
     ),
-    Variable(
-        "kea_clock_wait",
-        "int",
-        120,
-        "How long after a boot the DHCP server waits for a clock that a time server has set; then it starts all the"
-        " same, with a warning in its log. For hosts whose clock stops without power, as a Raspberry Pi's. 0: no wait.",
-        60,
-        unit="s",
-        minimum=0,
-        maximum=120,
-    ),
     # raw Kea keys
     Variable(
         "kea_dhcp4_extra",
@@ -513,104 +456,21 @@ VARIABLES: tuple[Variable, ...] = (
         False,
         scope=HOST,
     ),
-    Variable(
-        "kea_preflight_report",
-        "str",
-        None,
-        "File on the controller into which preflight.yml writes its findings, also if it fails and in check mode."
-        " Its ending says the format: C(.json), C(.sarif) for code scanning, C(.xml) for JUnit test reports.",
-        "preflight.sarif",
-        scope=HOST,
-    ),
-    Variable(
-        "kea_preflight_report_format",
-        "str",
-        None,
-        "Format of that file, if its ending does not say it.",
-        "sarif",
-        scope=HOST,
-        choices=("json", "sarif", "junit"),
-    ),
     Variable("kea_render_dir", "str", "rendered", "Folder into which render.yml writes.", "rendered", scope=HOST),
     Variable(
         "kea_preflight_ignore",
-        "raw",
-        {},
-        "Ids of preflight findings that are known and accepted, each with the reason; a list of ids will do, too. Any"
-        " warning can be accepted, and the errors that docs/checks.md marks as a matter of judgement.",
-        {"P31": "the second subnet comes in spring"},
+        "list",
+        [],
+        "Ids of preflight findings that are known and accepted; only those that are a matter of judgement.",
+        ["P25"],
+        elements="str",
     ),
     Variable(
         "kea_accept_outage",
         "bool",
         False,
-        "Allow a change of how the two servers talk to each other, during which one of them serves alone, and restarts of"
-        " a pair that is not well. Only for one run, on the command line.",
+        "Allow a change that interrupts DHCP.",
         False,
-    ),
-    Variable(
-        "kea_rollback",
-        "str",
-        "auto",
-        "What becomes of a server that was changed already when the change of its partner fails: C(auto) puts back what"
-        " it had before, so that the two are equal again; C(hold) leaves it, to be looked at.",
-        "hold",
-        choices=("auto", "hold"),
-    ),
-    Variable(
-        "kea_settle_run",
-        "str",
-        None,
-        "Id of a run of another user or controller that is over for certain, as a refused run names it. This run takes"
-        " over what it has left on the hosts.",
-        "control1-4711-8123456",
-    ),
-    Variable(
-        "kea_serve",
-        "str",
-        None,
-        "For switchover.yml: the host that is to serve alone, so that its partner may be stopped. Unset: both do their"
-        " part.",
-        "dhcp2",
-    ),
-    Variable(
-        "kea_upgrade_release",
-        "str",
-        None,
-        "For upgrade.yml: the release of the distribution from which Kea is taken, as for C(apt-get -t). Its sources"
-        " must be on the hosts. Unset: what apt would take by itself.",
-        "trixie",
-    ),
-    Variable(
-        "kea_dead_host",
-        "str",
-        None,
-        "For recover.yml: a host that is certainly off, though nothing proves it. Its partner then takes over at once.",
-        "dhcp1",
-    ),
-    Variable(
-        "kea_accept_drift",
-        "bool",
-        False,
-        "Take back what somebody has changed on a host since the last run, in the configuration file or in the running"
-        " server.",
-        False,
-    ),
-    Variable(
-        "kea_allow_subnet_removal",
-        "bool",
-        False,
-        "Remove a subnet although clients have leases in it.",
-        False,
-    ),
-    Variable(
-        "kea_known_dhcp_servers",
-        "list",
-        [],
-        "Addresses of other DHCP servers that may answer on the networks of a new pair, for example while the network"
-        " is moved to it. Their pools and those of the pair must be apart.",
-        ["192.168.1.1"],
-        elements="str",
     ),
     Variable(
         "kea_expect",

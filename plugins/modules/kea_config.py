@@ -48,13 +48,9 @@ options:
   state:
     description:
       - V(present) has the daemon run with O(content).
-      - V(previous) has it run with what it had before O(run), if that run has changed it. The other options are those
-        of V(present); O(content), O(links) and O(unit_settings) are replaced by what was there.
       - V(stopped) stops it and has it not start with the host. Its files are left alone.
-      - V(away) stops it for the time in which its partner is changed alone; with O(hand_over) the partner serves the
-        clients first. Only for V(dhcp4).
     type: str
-    choices: [present, previous, stopped, away]
+    choices: [present, stopped]
     default: present
   content:
     description:
@@ -134,34 +130,12 @@ options:
     default: 30
   gate_ha_states:
     description:
-      - If a restart is needed and the running server, or its partner as the server sees it, is in any other high
-        availability state, the module fails before it touches anything. So it does when the two do not hear each other,
-        or when both or none of a pair in V(hot-standby) answer the clients.
-      - What a server knows of its partner may be old. The module waits for three heartbeats and 5 seconds.
-      - A server in V(in-maintenance) whose partner stands in for it may be changed.
+      - If a restart is needed and the running server is in any other high availability state, the module fails before
+        it touches anything.
       - Ignored while the server does not run or does not serve. Empty is no condition.
     type: list
     elements: str
     default: []
-  hand_over:
-    description:
-      - "Have the partner stand in for the server before that is interrupted: it is put into the state
-        V(in-maintenance), and stopped when its partner says that it stands in. It is started when its partner has
-        noticed that it is gone, and gets its clients back when it is proven."
-      - Clients then wait for one heartbeat at most, twice, however long the server takes to start, and are not without
-        service when the new configuration fails. That is so for a standby, too, without which its partner would not
-        give leases.
-      - A partner that does not stand in stops the run before anything was changed.
-      - Only for a server that works in a pair.
-    type: bool
-    default: false
-  take_over:
-    description:
-      - Have the server serve alone as soon as it is up, for a partner that is V(away). It would wait for the partner
-        for C(max-response-delay) else. Both O(gate_ha_states) and O(wait_ha_states) are V(partner-down) then.
-      - For what two servers must change together, such as how they talk to each other.
-    type: bool
-    default: false
   watch_files:
     description:
       - Files the daemon reads at its start only, such as password files, certificates and keys. A change of one is a
@@ -181,53 +155,19 @@ options:
       - Name the files in O(watch_files), too, so that another content behind the same target is noticed.
     type: dict
     default: {}
-  run:
-    description:
-      - The run of a playbook that this change belongs to. Its first change on a host opens the journal of the host, and
-        from then on changes of other runs are refused, until M(keaops.kea.kea_settle) ends the run.
-      - Without it a change leaves no trace in the journal, and is refused while that is open.
-    type: dict
-    suboptions:
-      id:
-        description: What tells it from all other runs.
-        type: str
-        required: true
-      controller:
-        description: The machine on which it runs.
-        type: str
-        required: true
-      user:
-        description: Who runs it.
-        type: str
-        required: true
-      pid:
-        description: Its process there.
-        type: int
-        default: 0
-      partner:
-        description: The host of the partner, for people who read the journal.
-        type: str
-        default: ""
-      settles:
-        description: Ids of runs that are known to be over. What they have left open becomes this run's.
-        type: list
-        elements: str
-        default: []
+  run_id:
+    description: Any text that names this run, shown to a run that finds the lock taken and kept in the marker file.
+    type: str
   lock_timeout:
     description: Seconds to wait for another run that changes Kea on this host, before failing.
     type: int
     default: 0
 notes:
   - Needs root and systemd.
-  - "Files beside O(path): C(.keaops-previous), the last configuration before this one, or before O(run). Below
-    C(/var/lib/keaops): a marker for each daemon, with the fingerprint of the configuration that was proven to serve, a
-    record of it and of what the daemon said that it runs, without secrets, and C(journal.json), who changes the host or
-    did so last."
-  - A DHCPv4 server that runs another configuration than the one applied, as somebody has changed it by its API, is
-    restarted.
+  - "Files beside O(path): C(.keaops-previous), the last configuration before this one. Below C(/var/lib/keaops): a
+    marker for each daemon, with the fingerprint of the configuration that was proven to serve."
 seealso:
   - module: keaops.kea.kea_host_info
-  - module: keaops.kea.kea_settle
   - module: keaops.kea.kea_peer
 author:
   - keaops.kea contributors (@keaops)
@@ -253,8 +193,7 @@ EXAMPLES = r"""
   keaops.kea.kea_config:
     daemon: dhcp4
     content: "{{ rendered }}"
-    gate_ha_states: [hot-standby]
-    hand_over: true
+    gate_ha_states: [hot-standby, partner-down]
     wait_ha_states: [hot-standby]
     ha_timeout: 60
   become: true
@@ -289,21 +228,6 @@ reasons:
   type: list
   elements: str
   sample: [the configuration differs]
-change:
-  description: What is different in the configuration of V(dhcp4), where that is why it is started or restarted.
-  returned: success
-  type: dict
-  contains:
-    kind:
-      description:
-        - V(none); V(soft), as options, reservations and lifetimes; V(additive) with new subnets or pools;
-          V(subtractive) without some; V(mixed) with new subnets for old ones; V(breaking), how it talks to its partner.
-      type: str
-    words:
-      description: What changes, in lines for people. Empty if the file that was there was not proven to serve.
-      type: list
-      elements: str
-  sample: {kind: soft, words: ["valid-lifetime: was 43200, is 43201"]}
 backup:
   description: The file with the configuration before the last change, or null.
   returned: success
@@ -314,16 +238,6 @@ digest:
   returned: success
   type: str
   sample: 5b0f2c3e9d1a47c8b6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3
-run_open:
-  description: Whether O(run) has changed something on this host, or taken over what another one has left.
-  returned: success
-  type: bool
-  sample: true
-settled:
-  description: Whose journal was taken over, in words; empty if there was none.
-  returned: success
-  type: str
-  sample: ""
 ha:
   description:
     - The server's high availability state after the run, as M(keaops.kea.kea_ha_info) describes it; null where there
@@ -332,13 +246,12 @@ ha:
   type: dict
 seconds:
   description:
-    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(restart), C(serve), C(ha)
-      and C(roll_back).
+    - Seconds each stage took, of C(inspect), C(check), C(replace), C(restart), C(serve), C(ha) and C(roll_back).
   returned: always
   type: dict
   sample: {inspect: 0.05, check: 0.09, replace: 0.01, restart: 0.11, serve: 2.1, ha: 3.5}
 stage:
-  description: Where it stopped. One of V(prepare), V(check), V(hand_over), V(replace), V(restart), V(serve), V(ha).
+  description: Where it stopped. One of V(prepare), V(check), V(replace), V(restart), V(serve), V(ha).
   returned: failure
   type: str
   sample: serve
@@ -365,7 +278,7 @@ log:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _journal
+from ansible_collections.keaops.kea.plugins.module_utils import _apply
 
 
 class QuietModule(AnsibleModule):
@@ -418,11 +331,9 @@ def wanted_from(params):
         ha_timeout=params["ha_timeout"],
         start_timeout=params["start_timeout"],
         gate_ha_states=params["gate_ha_states"],
-        hand_over=params["hand_over"],
-        take_over=params["take_over"],
         watch_files=sorted(params["watch_files"]),
         links=params["links"],
-        run=_journal.run_of(params["run"]),
+        run_id=params["run_id"],
         lock_timeout=params["lock_timeout"],
     )
 
@@ -434,10 +345,6 @@ def work(params, check_mode, system):
         transaction = _apply.Transaction(wanted_from(params), system)
         if params["state"] == "stopped":
             return transaction.stop(check_mode)
-        if params["state"] == "away":
-            return transaction.away(check_mode)
-        if params["state"] == "previous":
-            return transaction.take_back(check_mode)
         return transaction.run(check_mode)
     except _apply.ApplyError as exc:
         return _apply.failure(exc, transaction)
@@ -447,7 +354,7 @@ def argument_spec():
     """Return the module's options."""
     return {
         "daemon": {"type": "str", "choices": ["dhcp4", "ctrl_agent"], "required": True},
-        "state": {"type": "str", "choices": ["present", "previous", "stopped", "away"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "stopped"], "default": "present"},
         "content": {"type": "dict"},
         "header": {"type": "list", "elements": "str", "default": []},
         "path": {"type": "path"},
@@ -465,11 +372,9 @@ def argument_spec():
         "ha_timeout": {"type": "int", "default": 90},
         "start_timeout": {"type": "int", "default": 30},
         "gate_ha_states": {"type": "list", "elements": "str", "default": []},
-        "hand_over": {"type": "bool", "default": False},
-        "take_over": {"type": "bool", "default": False},
         "watch_files": {"type": "list", "elements": "path", "default": []},
         "links": {"type": "dict", "default": {}},
-        "run": {"type": "dict", "options": _journal.run_spec()},
+        "run_id": {"type": "str"},
         "lock_timeout": {"type": "int", "default": 0},
     }
 
@@ -477,9 +382,7 @@ def argument_spec():
 def main():
     """Run the module."""
     module = QuietModule(
-        argument_spec=argument_spec(),
-        required_if=[("state", "present", ["content"]), ("state", "previous", ["run"])],
-        supports_check_mode=True,
+        argument_spec=argument_spec(), required_if=[("state", "present", ["content"])], supports_check_mode=True
     )
     module.no_log_values.update(_apply.secrets_in(module.params["content"]))
     system = _apply.System()

@@ -419,7 +419,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _log, _report, _state, _x509
 
 REQUEST_TIMEOUT = 10
-#: Leases are counted up to so many: more would keep the server from its clients.
+#: Leases are read in pages, and counted up to so many: more would keep the server from its clients.
+LEASE_PAGE = 1000
 MAX_COUNTED = 5000
 MAX_MESSAGES = 200
 MAX_LOG_BYTES = 4 * 1024**2
@@ -463,7 +464,7 @@ def has_ha_hook(client: _api.KeaClient) -> bool:
     Raises:
         _api.KeaApiError: no usable reply.
     """
-    reply = _api.allowed(client, "config-get")
+    reply = allowed(client, "config-get")
     config = (reply.arguments or {}).get(_api.SERVICES[client.service]) if reply else None
     return _compare.high_availability(config or {}) is not None
 
@@ -678,6 +679,41 @@ def look_at_log(params: dict, state: dict) -> list:
     ]
 
 
+def read_leases(client: _api.KeaClient) -> list | None:
+    """Return all leases, or None when they are too many, or may not be asked for.
+
+    Raises:
+        _api.KeaApiError: no usable reply.
+    """
+    leases: list = []
+    start = "start"
+    while client.service == "dhcp4" and len(leases) < MAX_COUNTED:
+        reply = allowed(client, "lease4-get-page", {"from": start, "limit": LEASE_PAGE})
+        if reply is None:
+            return None
+        page = (reply.arguments or {}).get("leases") or []
+        leases += page
+        if len(page) < LEASE_PAGE:
+            return leases
+        start = page[-1]["ip-address"]
+    return None
+
+
+def allowed(client: _api.KeaClient, command: str, arguments: dict | None = None) -> _api.Reply | None:
+    """Return the reply to a command that this API may forbid or this version may not have, else None.
+
+    Raises:
+        _api.KeaApiError: for any other failure.
+    """
+    try:
+        reply = client.command(command, arguments)
+    except _api.KeaApiError as exc:
+        if exc.kind == "forbidden":
+            return None
+        raise
+    return reply if reply.result in (_api.RESULT_SUCCESS, _api.RESULT_EMPTY) else None
+
+
 def run(params: dict, warn) -> dict:
     """Return the result of the module.
 
@@ -700,12 +736,12 @@ def run(params: dict, warn) -> dict:
         for line in look_at_log(params, state):
             warn(line)
     if state["ha"]:
-        heartbeat = _api.allowed(client, "ha-heartbeat")
+        heartbeat = allowed(client, "ha-heartbeat")
         state["unsent_updates"] = (heartbeat.arguments or {}).get("unsent-update-count") if heartbeat else None
-    version = _api.allowed(client, "version-get")
-    config_hash = _api.allowed(client, "config-hash-get")
-    statistics = _api.allowed(client, "statistic-get-all")
-    leases = _api.leases(client, MAX_COUNTED) if statistics else None
+    version = allowed(client, "version-get")
+    config_hash = allowed(client, "config-hash-get")
+    statistics = allowed(client, "statistic-get-all")
+    leases = read_leases(client) if statistics else None
     if params["config"]:
         state["config"] = _api.hide_secrets(client.command("config-get", check=True).arguments)
     return dict(

@@ -19,36 +19,16 @@ extends_documentation_fragment:
   - keaops.kea.attributes.info
   - keaops.kea.attributes.action_group
 options:
-  running:
-    description:
-      - Whether to ask the running DHCPv4 server for its configuration, too, and its partner over the URL the two use.
-      - A partner that says nothing takes three seconds.
-    type: bool
-    default: false
-  subnets:
-    description:
-      - The subnets that the server is to have, as in C(subnet4) of Kea's configuration; C(id), C(subnet), C(pools) and
-        C(reservations) of each are looked at.
-      - With O(running), and where they differ from those it has, the leases that this would touch are counted.
-    type: list
-    elements: dict
-    default: []
   packages:
     description: The packages whose installed version and candidate are asked for.
     type: list
     elements: str
     default: [kea-dhcp4-server, kea-ctrl-agent, kea-common, openssl, nftables]
-  release:
-    description:
-      - The release of the distribution whose packages count as candidates, as for C(apt-get -t). Without it apt
-        decides.
-    type: str
   tls_dir:
     description: The folder of the certificates.
     type: path
     default: /etc/kea/tls
 notes:
-  - The controller's time before and after is taken on the controller.
   - Without root the processes of the sockets, the markers, the certificates and the state of the server stay unknown.
 seealso:
   - module: keaops.kea.kea_ha_info
@@ -113,9 +93,6 @@ sockets:
     user:
       description: The user who opened it. Known even where the kernel hides the process, as in some containers.
       type: str
-    interface:
-      description: The interface it is bound to, or null. Looked up for UDP port 67 alone.
-      type: str
   sample: [{protocol: tcp, address: 192.168.1.2, port: 8000, process: kea-ctrl-agent, pid: 411, user: _kea}]
 daemons:
   description: Kea's daemons on the host, V(dhcp4) and V(ctrl_agent).
@@ -146,141 +123,25 @@ daemons:
     subnet_ids:
       description: The id of each subnet in its configuration file, by prefix. Only for V(dhcp4).
       type: dict
-    digest:
-      description: Fingerprint of what its configuration file means, or null.
-      type: str
-    drift:
-      description:
-        - What somebody else has changed since M(keaops.kea.kea_config) applied the configuration, as lines. C(file) is
-          about the configuration file, C(running) about what the daemon runs, known for V(dhcp4) with O(running).
-        - Values of secrets are hidden.
-      type: dict
-    subnets:
-      description: Id and pools of each subnet that it runs, by prefix, or null. Only for V(dhcp4), with O(running).
-      type: dict
   sample: {dhcp4: {active: true, enabled: true, installed: true, marker: true, pid: 263, ha: null}}
-partner:
-  description: The C(url) over which the server reaches its partner, and the C(problem) with it, or null.
-  returned: success, null without O(running) or a partner
-  type: dict
-  sample: {url: "http://192.168.1.3:8000/", problem: null}
-leases:
-  description: What O(subnets) would do to the leases of now; null when nothing, or when it is not known.
-  returned: success
-  type: dict
-  contains:
-    removed:
-      description: Leases in subnets that would be gone, with C(id), C(subnet) and C(leases), their number.
-      type: list
-      elements: dict
-    outside:
-      description:
-        - Leases that would be in no pool of their subnet any more, with C(id), C(subnet), C(leases), C(of), the number
-          of leases in that subnet, and C(addresses), the first 20 of them.
-      type: list
-      elements: dict
-    taken:
-      description:
-        - Reserved addresses that another client has now, with C(id), C(address), C(reserved_for), C(client),
-          C(hostname) and C(until), when its lease ends. The first 20.
-      type: list
-      elements: dict
-    taken_count:
-      description: How many of these there are.
-      type: int
 apparmor:
   description: Whether AppArmor is on.
   returned: success
   type: bool
-apparmor_rules:
-  description: Path and permissions of each file rule of the server's AppArmor profile; null when it is not enforced.
-  returned: success
-  type: list
-  elements: list
 systemd:
   description: Whether systemd runs the host.
   returned: success
   type: bool
-systemd_version:
-  description: The version of systemd, or null.
-  returned: success
-  type: int
-  sample: 257
 time:
   description: The host's clock, seconds since 1970.
   returned: success
   type: float
   sample: 1795478400.25
-journal:
-  description:
-    - The journal of a run of a playbook that has changed something here and has not ended, as M(keaops.kea.kea_config)
-      keeps it, or null.
+disk_free:
+  description: Free bytes where the leases are kept (C(/var/lib)), or null.
   returned: success
-  type: dict
-  sample: null
-board:
-  description: What a board computer says it is, or V(null).
-  returned: success
-  type: str
-  sample: Raspberry Pi 4 Model B Rev 1.4
-wireless:
-  description: The wireless network interfaces.
-  returned: success
-  type: list
-  elements: str
-  sample: [wlan0]
-time_after:
-  description: The same, when all was gathered.
-  returned: success
-  type: float
-asked:
-  description: The controller's clock before the host was asked.
-  returned: success
-  type: float
-answered:
-  description: The controller's clock after that.
-  returned: success
-  type: float
-disks:
-  description: The room for V(leases) and V(logs).
-  returned: success
-  type: dict
-  contains:
-    path:
-      description: The folder.
-      type: str
-    free:
-      description: Free bytes.
-      type: int
-    inodes:
-      description: Inodes of its file system; 0 where it has no such limit.
-      type: int
-    inodes_free:
-      description: Those that are free.
-      type: int
-    file_size:
-      description: Size of the lease file.
-      type: int
-  sample: {leases: {path: /var/lib/kea, free: 12884901888, inodes: 655360, inodes_free: 600000, file_size: 20480}}
-services:
-  description: Other services that matter to DHCP.
-  returned: success
-  type: dict
-  contains:
-    time:
-      description: Active services that set the clock.
-      type: list
-      elements: str
-    dhcp:
-      description: Other DHCP servers that run or start with the host, each with whether it runs.
-      type: dict
-    container:
-      description: What kind of container the host is, empty for a machine. A container has its machine's clock.
-      type: str
-    upgrades:
-      description: Whether unattended upgrades may restart Kea.
-      type: bool
-  sample: {time: [systemd-timesyncd], dhcp: {}, container: "", upgrades: false}
+  type: int
+  sample: 12884901888
 firewall:
   description: What M(keaops.kea.kea_firewall) has left on the host.
   returned: success
@@ -336,26 +197,17 @@ import ipaddress
 import os
 import pwd
 import re
+import shutil
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import (
-    _apply,
-    _drift,
-    _journal,
-    _leases,
-    _live,
-    _nft,
-    _running,
-    _tls_host,
-)
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _nft, _running, _tls_host
 
 # /proc/net/tcp's state of a listening socket, and /proc/net/udp's of one without a peer.
 _WAITING = {"tcp": "0A", "udp": "07"}
-_DHCP = 67
 
 
-def listening(proc="/proc", system=None):
+def listening(proc="/proc"):
     """Return the sockets that wait for connections or packets."""
     found = []
     for protocol, state in _WAITING.items():
@@ -370,24 +222,13 @@ def listening(proc="/proc", system=None):
                     address, port = row[1].split(":")
                     found.append((protocol, int(port, 16), _address(address), row[9], _user(int(row[7]))))
     owners = _owners({item[3] for item in found}, proc) if found else {}
-    strangers = any(
-        (protocol, port) == ("udp", _DHCP) and "kea" not in (owners.get(inode, (user,))[0] or "")
-        for protocol, port, _address, inode, user in found
-    )
-    bound = _bound(system) if system is not None and strangers else {}
     sockets = []
     for protocol, port, address, inode, user in sorted(found):
         process, pid = owners.get(inode, (None, None))
-        entry = {"protocol": protocol, "address": address, "port": port, "process": process, "pid": pid, "user": user}
-        sockets.append(dict(entry, interface=bound.get(inode)))
+        sockets.append(
+            {"protocol": protocol, "address": address, "port": port, "process": process, "pid": pid, "user": user}
+        )
     return sockets
-
-
-def _bound(system):
-    """Return {inode: interface} of the DHCP sockets that hear one interface only: the kernel's table does not tell."""
-    done = system.run(["ss", "-Hulne", "sport", "=", f":{_DHCP}"], timeout=20)
-    rows = re.findall(r"^\S+\s+\d+\s+\d+\s+\S*%(\S+):\d+\s.*\bino:(\d+)", done.out, re.MULTILINE)
-    return {inode: interface for interface, inode in rows}
 
 
 def _user(uid):
@@ -439,11 +280,11 @@ def installed_packages(system, names):
     return {row[0]: row[1] for row in rows if len(row) == 2 and (row[0].startswith("kea") or row[0] in names)}
 
 
-def candidates(system, names, release=None):
-    """Return {package: version} of what the package manager would install, from *release* if that is given."""
+def candidates(system, names):
+    """Return {package: version} of what the package manager would install."""
     if not names:
         return {}
-    done = system.run(["apt-cache"] + (["-t", release] if release else []) + ["policy"] + names)
+    done = system.run(["apt-cache", "policy"] + names)
     if done.rc != 127:
         found, name = {}, None
         for line in done.out.splitlines():
@@ -461,49 +302,31 @@ def candidates(system, names, release=None):
     return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
-class Seen:
-    """One daemon as it is found.
-
-    Attributes:
-        info (dict): what there is to tell of it.
-        config (dict): what it runs; None if it was not asked, or does not tell.
-        section (dict): what its configuration file says.
-        socket (str): its UNIX socket.
-    """
-
-    def __init__(self, system, daemon, ask):
-        state = _apply.Unit(system, daemon.unit).state()
-        try:
-            data = system.read(daemon.path)
-            marker = _apply.read_marker(system, daemon.name)
-        except OSError:
-            data, marker = None, {}
-        content = _apply.parsed(data)
-        active = state.active == "active"
-        unix = daemon.api == "unix"
-        self.socket = _apply.unix_socket(content, daemon.key, daemon.control_socket) or daemon.control_socket
-        self.config = _drift.running(system, self.socket, daemon.key) if ask and unix and active else None
-        self.section = (content.get(daemon.key) if isinstance(content, dict) else None) or {}
-        digest = None if content is None else _apply.digest_of(content)
-        self.info = {
-            "active": active,
-            "enabled": state.load == "loaded" and state.at_boot,
-            "installed": state.load == "loaded",
-            "marker": digest is not None and marker.get("digest") == digest,
-            "pid": state.pid or None,
-            "digest": digest,
-            "drift": {
-                "file": _drift.file_changes(system, daemon, marker, data, content),
-                "running": _drift.running_changes(system, daemon, marker, self.config, daemon.executable),
-            },
-        }
-        if unix:
-            expected = _apply.uses_ha(content, daemon.key)
-            self.info["ha"] = _apply.ha_state(system, self.socket, expected) if active else None
-            self.info["link"] = _running.link_of(content)
-            self.info["subnet_ids"] = _running.subnet_ids(content)
-            subnets = _running.subnets_of({daemon.key: self.config})
-            self.info["subnets"] = None if self.config is None else _leases.summary(subnets)
+def daemon_info(system, daemon):
+    """Return what there is to know of one daemon."""
+    state = _apply.Unit(system, daemon.unit).state()
+    info = {
+        "active": state.active == "active",
+        "enabled": state.load == "loaded" and state.at_boot,
+        "installed": state.load == "loaded",
+        "marker": False,
+        "pid": state.pid or None,
+    }
+    try:
+        content = _apply.parsed(system.read(daemon.path))
+        marker = _apply.read_marker(system, daemon.name)
+    except OSError:
+        content, marker = None, {}
+    if content is not None:
+        info["marker"] = marker.get("digest") == _apply.digest_of(content)
+    if daemon.api == "unix":
+        info["ha"] = None
+        info["link"] = _running.link_of(content)
+        info["subnet_ids"] = _running.subnet_ids(content)
+        socket = _apply.unix_socket(content, daemon.key, daemon.control_socket) or daemon.control_socket
+        if info["active"]:
+            info["ha"] = _apply.ha_state(system, socket, _apply.uses_ha(content, daemon.key))
+    return info
 
 
 def version_of(system, daemon):
@@ -514,10 +337,12 @@ def version_of(system, daemon):
     return match.group(0) if match else None
 
 
-def open_journal(system):
-    """Return the journal of a run that has not ended here, or None."""
-    journal = _journal.read(system)
-    return journal if journal.get("open") else None
+def disk_free(path="/var/lib"):
+    """Return the free bytes of the file system of *path*, or None."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None
 
 
 def apparmor_on(system):
@@ -528,86 +353,40 @@ def apparmor_on(system):
         return False
 
 
-def systemd_version(system):
-    """Return the version of systemd, or None."""
-    match = re.match(r"systemd (\d+)", system.run(["systemctl", "--version"]).out)
-    return int(match.group(1)) if match else None
-
-
-def board(system):
-    """Return what a board computer says it is, or None."""
-    try:
-        return system.read("/proc/device-tree/model").rstrip(b"\0").decode("utf-8", "replace") or None
-    except (OSError, AttributeError):
-        return None
-
-
-def wireless(folder="/sys/class/net"):
-    """Return the names of the wireless network interfaces."""
-    try:
-        return sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name, "wireless")))
-    except OSError:
-        return []
-
-
-def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False, subnets=()):
+def gather(system, packages, tls_dir="/etc/kea/tls"):
     """Return the whole answer."""
-    start = system.epoch()
-    available = candidates(system, packages, release)
-    daemons = {name: Seen(system, daemon, running) for name, daemon in _apply.DAEMONS.items()}
-    server = daemons["dhcp4"]
-    apparmor = apparmor_on(system)
+    available = candidates(system, packages)
     return {
-        "time": start,
         "version": version_of(system, _apply.DAEMONS["dhcp4"]),
         "candidate": available.get(packages[0]) if packages else None,
         "candidates": available,
         "packages": installed_packages(system, packages),
-        "sockets": listening(system=system),
-        "daemons": {name: daemon.info for name, daemon in daemons.items()},
-        "partner": None if server.config is None else _live.partner(system, server.section),
-        "leases": _live.impact(system, server.socket, server.config, subnets, start),
-        "apparmor": apparmor,
-        "apparmor_rules": _live.apparmor_rules(system) if apparmor else None,
+        "sockets": listening(),
+        "daemons": {name: daemon_info(system, daemon) for name, daemon in _apply.DAEMONS.items()},
+        "apparmor": apparmor_on(system),
         "systemd": system.has_systemd(),
-        "systemd_version": systemd_version(system),
-        "journal": open_journal(system),
-        "board": board(system),
-        "wireless": wireless(),
-        "disks": _live.disks(server.config),
-        "services": _live.services(system),
+        "time": system.epoch(),
+        "disk_free": disk_free(),
         "firewall": _nft.state(system),
         "tls": _tls_host.facts(system, tls_dir),
-        "time_after": system.epoch(),
     }
-
-
-class QuietModule(AnsibleModule):
-    """Does not copy its arguments to the host's syslog: the subnets may be megabytes."""
-
-    def _log_invocation(self):
-        """Log the call without its arguments."""
-        self.log("running={}".format(self.params["running"]))
 
 
 def main():
     """Run the module."""
-    module = QuietModule(
+    module = AnsibleModule(
         argument_spec={
             "packages": {
                 "type": "list",
                 "elements": "str",
                 "default": ["kea-dhcp4-server", "kea-ctrl-agent", "kea-common", "openssl", "nftables"],
             },
-            "release": {"type": "str"},
             "tls_dir": {"type": "path", "default": "/etc/kea/tls"},
-            "running": {"type": "bool", "default": False},
-            "subnets": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
-    subnets = module.params.pop("subnets")
-    module.exit_json(changed=False, **gather(_apply.System(), subnets=subnets, **module.params))
+    params = module.params
+    module.exit_json(changed=False, **gather(_apply.System(), params["packages"], params["tls_dir"]))
 
 
 if __name__ == "__main__":

@@ -60,13 +60,6 @@ options:
       - Whether to compare the partner's configuration with the one of the daemon on this host.
     type: bool
     default: true
-  leases:
-    description:
-      - Whether to compare the leases of the two servers, too. Those of the last 10 seconds are left out. A difference
-        must last for three looks.
-      - Not done with more than 5000 leases, or where the partner forbids to ask for them.
-    type: bool
-    default: false
   max_clock_skew:
     description:
       - Largest difference of the two clocks in seconds. Kea warns above 30 and stops high availability above 60.
@@ -273,12 +266,6 @@ difference_count:
   returned: when the configurations were compared
   type: int
   sample: 0
-lease_difference:
-  description: The addresses of leases that the two servers know differently, V(null) if they were not compared.
-  returned: when the partner was well
-  type: list
-  elements: str
-  sample: []
 expectations:
   description: The expectations with what was found.
   returned: with O(expect)
@@ -298,8 +285,7 @@ kind:
       V(tls_handshake) when the two cannot agree; V(tls_files) when O(ca_path), O(client_cert) or O(client_key) cannot
       be used.
     - V(wrong_daemon) when another Kea daemon answers, V(wrong_server) when another server does, V(no_ha) when it runs
-      without HA, V(drift) when the configurations differ, V(leases) when the leases do, V(clock_skew), V(state),
-      V(expectation).
+      without HA, V(drift) when the configurations differ, V(clock_skew), V(state), V(expectation).
     - V(local) when this host's own daemon does not answer, V(option) when options of the task cannot work.
   returned: on failure
   type: str
@@ -310,13 +296,10 @@ import platform
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _leases, _state
+from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _state
 
 MAX_DIFFERENCES = 100
 SHOWN_DIFFERENCES = 10
-MAX_COMPARED = 5000
-LOOKS = 3
-LOOK_AGAIN = 1.5
 
 
 class PeerError(Exception):
@@ -378,7 +361,6 @@ class Peer:
             self._check_drift(local, config)
         self._check_clock(client)
         self._check_state(state)
-        self._check_leases(client)
 
     def _unusable(self, exc: _api.KeaApiError) -> PeerError:
         kind = "wrong_daemon" if exc.kind == "wrong_service" else exc.kind
@@ -558,30 +540,6 @@ class Peer:
                 "and check that it reaches this host.",
             )
 
-    def _check_leases(self, client: _api.KeaClient) -> None:
-        self.result["lease_difference"] = None
-        if not self._params["leases"]:
-            return
-        here = _api.KeaClient(_api.UnixTransport(self._params["socket"], self._params["timeout"]), "dhcp4")
-        for look in range(LOOKS):
-            if look:
-                time.sleep(LOOK_AGAIN)
-            try:
-                mine, theirs = (_api.leases(one, MAX_COMPARED) for one in (here, client))
-            except _api.KeaApiError as exc:
-                raise self._unusable(exc) from exc
-            if mine is None or theirs is None:
-                return
-            found = self.result["lease_difference"] = _leases.difference(mine, theirs, time.time())
-            if not found:
-                return
-        shown = ", ".join(found[:SHOWN_DIFFERENCES]) + (" ..." if len(found) > SHOWN_DIFFERENCES else "")
-        raise self._error(
-            "leases",
-            f"it knows {len(found)} {'lease' if len(found) == 1 else 'leases'} differently from {self._here}: {shown}. "
-            "Restart Kea on the one that stands by: it copies all leases of the one that serves.",
-        )
-
 
 def main() -> None:
     """Run the module."""
@@ -593,7 +551,6 @@ def main() -> None:
         partner_info={"type": "dict"},
         server_name={"type": "str"},
         compare={"type": "bool", "default": True},
-        leases={"type": "bool", "default": False},
         max_clock_skew={"type": "float", "default": 30},
         states={"type": "list", "elements": "str", "default": []},
         expect={

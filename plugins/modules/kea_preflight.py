@@ -15,7 +15,7 @@ author:
 description:
   - Reads the C(kea_*) variables of the hosts, builds the pairs, and reports everything that is wrong with them at once.
   - Runs entirely on the controller and contacts no host. What it knows of the hosts are the facts gathered before.
-  - Fails when there is any error, with all findings in its message, the worst first.
+  - Fails when there is any error; warnings are shown as such.
 extends_documentation_fragment:
   - keaops.kea.attributes
   - keaops.kea.attributes.info
@@ -28,8 +28,7 @@ options:
     default: false
   scope:
     description:
-      - V(all) checks all pairs that have a host in the play, and is meant for a task with C(run_once). It compares
-        the pairs with each other, and reads the files of the inventory as they were written.
+      - V(all) checks all pairs that have a host in the play, and is meant for a task with C(run_once).
       - V(pair) checks the pair of the current host. One host of the pair reports everything, the other refers to it.
     type: str
     choices: [all, pair]
@@ -39,30 +38,6 @@ options:
       - Whether it is an error that only one host of a pair is in the run, as with C(--limit).
     type: bool
     default: true
-  show:
-    description:
-      - What is shown when there is no error.
-      - V(warnings) shows them as Ansible shows its own, V(table) shows all findings and their number, V(nothing) is for
-        a check that another one follows.
-    type: str
-    choices: [nothing, warnings, table]
-    default: warnings
-  report:
-    description:
-      - File on the controller into which the findings are written, for programs. Only with O(scope=all).
-      - A relative path begins where C(ansible-playbook) was started. The file is replaced at once, also when there are
-        errors, and also in check mode, because it is what was asked for and no change of a host. It does not count as
-        a change, and there is no secret in it.
-      - Findings name file and line of the inventory where Ansible knows them, relative to the git repository.
-    type: path
-  report_format:
-    description:
-      - Format of O(report). Without it the ending of the file says it, C(.json) for V(json), C(.sarif) or
-        C(.sarif.json) for V(sarif), C(.xml) or C(.junit) for V(junit).
-      - V(json) holds everything. V(sarif) is SARIF 2.1.0, as code scanning reads it. V(junit) is XML with a test suite
-        for each pair and a test case for each check; errors are failures, and warnings are in the output of their case.
-    type: str
-    choices: [json, sarif, junit]
 seealso:
   - plugin: keaops.kea.plan
     plugin_type: filter
@@ -72,13 +47,6 @@ EXAMPLES = r"""
 - name: Check the inventory of all pairs
   keaops.kea.kea_preflight:
     offline: true
-  run_once: true
-
-- name: Check the inventory of all pairs, and write the findings for a code review
-  keaops.kea.kea_preflight:
-    offline: true
-    show: table
-    report: preflight.sarif
   run_once: true
 
 - name: Check a pair against its hosts

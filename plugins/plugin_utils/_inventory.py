@@ -11,38 +11,32 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible.release import __version__ as ansible_version
-from ansible_collections.keaops.kea.plugins.module_utils._checks_files import Sources
 from ansible_collections.keaops.kea.plugins.module_utils._findings import (
     ERROR,
     Finding,
     check,
-    check_run,
     merge_hosts,
     worst_first,
 )
-from ansible_collections.keaops.kea.plugins.module_utils._model import CONNECTION_VARIABLES, Pair, RawHost, build_pair
-from ansible_collections.keaops.kea.plugins.module_utils._plan import serves
-from ansible_collections.keaops.kea.plugins.module_utils._render import lease_view
+from ansible_collections.keaops.kea.plugins.module_utils._model import Pair, RawHost, build_pair
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, default_of
-from ansible_collections.keaops.kea.plugins.plugin_utils import _run, _sources
 
+# How Ansible reaches a host.
+_CONNECTION = ("ansible_host", "ansible_port")
 _MISSING = object()
 _ERROR_LENGTH = 300
 # Vaulted strings of ansible-core 2.18 and of later ones: decrypted when they are made text.
 _ENCRYPTED = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\{|\{%", re.DOTALL)
-_MAYBE_TEMPLATE = re.compile(r"\{[{%#]|#jinja2:")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _BOOLEANS = {"True": True, "False": False}
 _SETUP = "__kea_setup"
 _HOST_INFO = "__kea_host_info"
-_DHCP_PROBE = "__kea_dhcp_probe"
 _SECRET = "__kea_secret"
 _TLS = "__kea_tls"
 
@@ -53,10 +47,6 @@ class InventoryError(ValueError):
 
 class _Unreadable(ValueError):
     """A variable could not be evaluated."""
-
-
-class _Evaluate(Exception):
-    """A value is not what it will be: ansible has to evaluate it."""
 
 
 def plain(value: Any) -> Any:
@@ -84,31 +74,6 @@ def plain(value: Any) -> Any:
     raise _Unreadable(f"the value is a {type(value).__name__}, which YAML has no form for")
 
 
-def _as_written(value: Any) -> Any:
-    """Return what ``plain`` does, for a value that means what it says.
-
-    Ansible looks for templates in each text of each host anew, and that is most of the time a large inventory takes.
-
-    Raises:
-        _Evaluate: something in it is a template, from a vault, or of an unusual type.
-    """
-    if isinstance(value, str):
-        if _MAYBE_TEMPLATE.search(value):
-            raise _Evaluate
-        return str.__str__(value)
-    if isinstance(value, dict):
-        # A thousand reservations have the same few keys.
-        return {
-            sys.intern(_as_written(key)) if isinstance(key, str) else _as_written(key): _as_written(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_as_written(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return _number(value)
-    raise _Evaluate
-
-
 def _number(value: Any) -> Any:
     """Return None, a truth value or a number without what ansible attaches to it."""
     if value is None or isinstance(value, bool):
@@ -129,32 +94,15 @@ def _natural(raw: Any, value: Any) -> Any:
     return value
 
 
-class _Variables:
-    """The variables of hosts as they were written, each value read once: the hosts of a group have the same."""
-
-    def __init__(self, hostvars: Mapping[str, Any]) -> None:
-        self._hostvars = hostvars
-        # By identity; beside each its original, lest another takes its place in memory.
-        self._read: dict[int, tuple[Any, Any]] = {}
-
-    def of(self, host: str) -> Mapping[str, Any]:
-        """Return all variables of a host; none when they cannot be had."""
-        raw = self._hostvars.raw_get(host) if hasattr(self._hostvars, "raw_get") else None
-        return raw if isinstance(raw, Mapping) else {}
-
-    def value(self, written: Any) -> Any:
-        """Return a value in plain form, the same for all hosts that share it; _MISSING if it is to be evaluated."""
-        if id(written) not in self._read:
-            try:
-                known = _as_written(written)
-            except _Evaluate:
-                known = _MISSING
-            self._read[id(written)] = (written, known)
-        return self._read[id(written)][1]
+def _untemplated(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """Return a host's variables as they were written; nothing where templates keep their types anyway."""
+    if not hasattr(hostvars, "raw_get") or _keeps_types():
+        return {}
+    raw = hostvars.raw_get(host)
+    return raw if isinstance(raw, Mapping) else {}
 
 
-def tags_data() -> bool:
-    """Tell whether ansible-core tags data (2.19): templates keep the types of values, and failures are exceptions."""
+def _keeps_types() -> bool:
     return tuple(int(part) for part in ansible_version.split(".")[:2]) >= (2, 19)
 
 
@@ -295,7 +243,6 @@ def facts_of(host_vars: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
         "default_ipv4": (facts.get("default_ipv4") or {}).get("address"),
         "interfaces": _interfaces(facts),
         "kea": plain_or_raw(info) if usable else None,
-        "dhcp_probe": plain_or_raw(registered(host_vars, _DHCP_PROBE) or {}),
     }, trouble
 
 
@@ -312,7 +259,7 @@ def plain_or_raw(value: Any) -> Any:
 
 def never_templated(value: Any) -> Any:
     """Return a value in which no template is looked for: ansible-core 2.18 does, and ``%d{%y}`` is none."""
-    if tags_data():
+    if _keeps_types():
         return value
     from ansible.utils.unsafe_proxy import wrap_var  # later ansible-cores will not have it
 
@@ -323,26 +270,20 @@ def never_templated(value: Any) -> Any:
 # hosts and pairs
 
 
-def _raw_host(
-    name: str, hostvars: Mapping[str, Any], variables: _Variables, offline: bool
-) -> tuple[RawHost, list[Finding]]:
-    host_vars, written = hostvars[name], variables.of(name)
+def _raw_host(name: str, hostvars: Mapping[str, Any], offline: bool) -> tuple[RawHost, list[Finding]]:
+    host_vars, written = hostvars[name], _untemplated(hostvars, name)
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     broken = set()
-    for variable in [*_own_variables(host_vars), *CONNECTION_VARIABLES]:
-        value = variables.value(written[variable]) if variable in written else _MISSING
-        if value is _MISSING:
-            try:
-                value = _read(host_vars, variable)
-            except _Unreadable as error:
-                findings.append(_unreadable(name, variable, str(error)))
-                broken.add(variable)
-                continue
-            if not tags_data():
-                value = _natural(written.get(variable), value)
+    for variable in [*_own_variables(host_vars), *_CONNECTION]:
+        try:
+            value = _read(host_vars, variable)
+        except _Unreadable as error:
+            findings.append(_unreadable(name, variable, str(error)))
+            broken.add(variable)
+            continue
         if value is not _MISSING:
-            values[variable] = value
+            values[variable] = _natural(written.get(variable), value)
     facts, trouble = (None, "") if offline else facts_of(host_vars)
     return RawHost(plain(name), values, facts, frozenset(broken), trouble), findings
 
@@ -379,7 +320,6 @@ def collect(
     """
     pairs: dict[str, list[RawHost]] = {}
     findings: list[Finding] = []
-    variables = _Variables(hostvars)
     for host in [hosts] if isinstance(hosts, str) else hosts:
         host_vars = hostvars[host]
         name = pair_name(host_vars)
@@ -393,12 +333,11 @@ def collect(
             continue
         pairs[name] = []
         for member in groups[name]:
-            raw, unreadable = _raw_host(member, hostvars, variables, offline)
+            raw, unreadable = _raw_host(member, hostvars, offline)
             pairs[name].append(raw)
             findings += unreadable
         if not offline:
             _note_secret_changes(hostvars, pairs[name])
-            _note_other_runs(pairs[name])
     return pairs, merge_hosts(findings)
 
 
@@ -439,16 +378,14 @@ def examine(
     Args:
         hostvars: Ansible's variables of all hosts.
         groups: Ansible's groups.
-        hosts: one host, for its pair; or several, for all their pairs, which are then compared with each other, and the
-            files of the inventory read.
+        hosts: one host, for its pair; or several, for all their pairs.
         in_play: hosts of this run; None: do not ask for both hosts of a pair.
         offline: leave facts alone, and do not ask for them.
 
     Returns:
         The pairs, and all findings, worst first.
     """
-    whole_run = not isinstance(hosts, str)
-    hosts = list(hosts) if whole_run else [hosts]
+    hosts = [hosts] if isinstance(hosts, str) else list(hosts)
     members, unreadable = collect(hostvars, groups, hosts, offline)
     if not members and not unreadable:
         unreadable = [_no_pair(groups)]
@@ -459,44 +396,7 @@ def examine(
         certify(pair, hostvars, offline)
         pairs.append(pair)
         findings += check(pair, known, in_play, live=not offline)
-    if whole_run and pairs:
-        findings += check_run(pairs, _sources_of(hostvars[pairs[0].servers[0].host], pairs))
     return pairs, worst_first(findings)
-
-
-def _sources_of(host_vars: Mapping[str, Any], pairs: Sequence[Pair]) -> Sources:
-    """Return what the files of the inventory say, as they were written."""
-    try:
-        playbook_dir = _read(host_vars, "playbook_dir")
-    except _Unreadable:
-        playbook_dir = ""
-    sources = _sources.scan(_inventory_sources(host_vars), playbook_dir if isinstance(playbook_dir, str) else "")
-    _sources.note_keys(sources, pairs, _inventory_folder(host_vars))
-    return sources
-
-
-def wanted_subnets(
-    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
-) -> list[dict[str, Any]]:
-    """Return the subnets that a host is to serve, for its leases to be held against; mistakes are told elsewhere."""
-    members, _unread = collect(hostvars, groups, host, offline=True)
-    pair, _known = build_pair(*next(iter(members.items()), (host, [])))
-    return next((lease_view(server) for server in pair.servers if server.host == host), [])
-
-
-def silent_interfaces(
-    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str
-) -> list[str]:
-    """Return the interfaces on which nobody of the pair serves yet, so that whoever answers there is a stranger."""
-    members, _unread = collect(hostvars, groups, host)
-    pair, _known = build_pair(*next(iter(members.items()), (host, [])))
-    server = next((server for server in pair.servers if server.host == host), None)
-    if server is None or server.facts is None or any(serves(one) for one in pair.servers):
-        return []
-    known = server.facts.get("interfaces") or {}
-    usable = [name for name, state in known.items() if state.get("up") and state.get("ipv4")]
-    served = {name.split("/")[0] for name in server.interfaces}
-    return [name for name in usable if name in served or ("*" in served and name != "lo")]
 
 
 def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: list[RawHost]) -> None:
@@ -506,14 +406,6 @@ def _note_secret_changes(hostvars: Mapping[str, Mapping[str, Any]], raw_hosts: l
     for raw in raw_hosts:
         if raw.facts is not None:
             raw.facts["secret_changes"] = bool(held[raw.name]) and held[raw.name] != wanted
-
-
-def _note_other_runs(raw_hosts: list[RawHost]) -> None:
-    """Note in each host's facts which other run has not ended there, and whether that is known to be over."""
-    for raw in raw_hosts:
-        journal = ((raw.facts or {}).get("kea") or {}).get("journal")
-        if raw.facts is not None and journal and journal.get("id") != _run.this_run()["id"]:
-            raw.facts["other_run"] = {**journal, "over": _run.is_over(journal)}
 
 
 def secret_of(hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], host: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,7 +24,7 @@ from pathlib import Path
 from ansible_collections.keaops.kea.plugins.module_utils._findings import ERROR, WARNING
 from ansible_collections.keaops.kea.plugins.module_utils._tls import Certificate, TlsProblem
 
-from . import _certificates, _files
+from . import _certificates
 
 ABSENT = "absent"
 READY = "ready"
@@ -342,7 +343,7 @@ def finish(path: str, in_use: Sequence[str], write: bool) -> bool:
         folder = Path(path)
         (folder / PREVIOUS / CERT).unlink()
         (folder / PREVIOUS).rmdir()
-        _files.sync(folder)
+        _sync(folder)
     return True
 
 
@@ -358,13 +359,33 @@ def _promote(authority: Authority) -> None:
     _write(folder / PREVIOUS / CERT, _distinct([*authority.previous, *authority.current]))
     if _exists(folder / NEXT / KEY):
         os.replace(folder / NEXT / KEY, folder / KEY)
-        _files.sync(folder)
+        _sync(folder)
     os.replace(folder / NEXT / CERT, folder / CERT)
     for rest in (folder / NEXT).iterdir():
         rest.unlink()
     (folder / NEXT).rmdir()
-    _files.sync(folder)
+    _sync(folder)
 
 
 def _write(path: Path, certificates: Iterable[Certificate]) -> None:
-    _files.replace(path, "".join(item.pem for item in certificates), 0o644, durable=True)
+    """Replace a file at once."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write("".join(item.pem for item in certificates))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

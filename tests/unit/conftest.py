@@ -1,18 +1,14 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the tests import the collection from a plain clone, by the names Ansible uses, and the lab's programs."""
+"""Lets the tests import the collection from a plain clone, by the names Ansible uses."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 ROOT = Path(__file__).resolve().parents[2]
-# Its assertions are to tell as much as those of a test.
-pytest.register_assert_rewrite("mistakes")
 COLLECTIONS = ROOT / ".ansible" / "collections"
 
 
@@ -26,4 +22,3 @@ def _install_finder() -> None:
 
 
 _install_finder()
-sys.path.insert(0, str(ROOT / "lab"))

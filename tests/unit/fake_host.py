@@ -58,21 +58,8 @@ class Host(_apply.System):
         self.refusal = "refused"
         self.locked = self.unlockable = ""
         self.journal = []
-        self.tampered = {}
-        self.leases = []
-        self.pages = 0
         self.systemd = True
         self.users = True
-        # The partner: what it is from which moment on, and whether it notices what this server does.
-        self.partner = [(0.0, "hot-standby")]
-        self.attentive = True
-        self.scopes = ["server1"]
-        self.remote = {}
-        self.drained = False
-        self.notified = 0
-        # Whether it serves alone; and whether it took the command to do so.
-        self.alone = False
-        self.taken_over = []
 
     # the configuration in place
 
@@ -98,27 +85,10 @@ class Host(_apply.System):
     def start(self):
         """Have the daemon run with what lies there."""
         self.running = self.live() if self.condition else None
-        self.tampered = {}
         self.loaded = self.certificate_fate(self.running)
         self.since = self.clock
         self.doomed = self.broken
         self.pid += 1
-        self.alone = False
-        # A server that is back before its partner has noticed is told to go on keeping quiet.
-        self.drained = self.partner_state() == "partner-in-maintenance"
-        if self.partner_state() == "partner-down":
-            self.partner.append((self.clock + 1, "hot-standby"))
-
-    # the partner
-
-    def partner_state(self):
-        """What the partner is now."""
-        return [state for moment, state in self.partner if moment <= self.clock][-1]
-
-    def partner_sees(self, state):
-        """Have the partner change with its next heartbeat, if it notices anything."""
-        if self.attentive:
-            self.partner.append((self.clock + 1, state))
 
     def converge(self, content, proven=True):
         """Have *content* lie there, served and proven."""
@@ -249,8 +219,6 @@ class Host(_apply.System):
                 )
         if verb == "stop":
             self.running = None
-            if self.partner_state() == "partner-in-maintenance":
-                self.partner_sees("partner-down")
         if verb in ("enable", "disable"):
             self.boot = verb + "d"
         if verb == "cat":
@@ -273,58 +241,22 @@ class Host(_apply.System):
         data = self.read(os.path.join(self.unit_dir, "kea-dhcp4-server.service.d", "keaops.conf"))
         return None if data is None else data.decode("utf-8")
 
-    def api(self, path, command, timeout=5, arguments=None):
+    def api(self, path, command, timeout=5):
         active, _sub, pid, _restarts = self.unit()
         if active != "active" or self.fate() == "silent":
             raise KeaApiError("refused", "unix:" + path, "refused", "nobody listens on it")
-        if command == "ha-maintenance-notify":
-            assert arguments == {"cancel": False}
-            self.notified += 1
-            self.drained = True
-            self.partner_sees("partner-in-maintenance")
-        if command == "ha-maintenance-start":
-            self.alone = self.fate() not in ("zombie", "waiting", "silent")
-            self.taken_over.append(self.alone)
-            return Reply(0 if self.alone else 1, "", None)
-        if command == "config-get":
-            return Reply(0, "", {"Dhcp4": {"t1-percent": 0.5, **self.running["Dhcp4"], **self.tampered}})
-        if command == "lease4-get-page":
-            return self.page(**arguments)
         status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
         if _apply.uses_ha(self.running, "Dhcp4") and self.fate() != "zombie":
             state = "waiting" if self.fate() in ("waiting", "dies-late") else "hot-standby"
-            local = {"role": "primary", "scopes": self.scopes, "state": state}
-            if self.alone:
-                local["state"] = "partner-down"
-            if self.drained:
-                local.update(scopes=[], state="in-maintenance")
-            remote = {
-                "role": "standby",
-                "last-state": self.partner_state(),
-                "last-scopes": [] if self.partner_state() == "hot-standby" else ["server1"],
-                "age": 0,
-                "in-touch": True,
-                "communication-interrupted": False,
-                **self.remote,
-            }
+            local = {"role": "primary", "scopes": ["server1"], "state": state}
+            remote = {"role": "standby", "last-state": "unavailable", "age": 7}
             status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
         return Reply(0, "", status)
 
-    def page(self, limit, **after):
-        """Some of the leases, in order."""
-        known = sorted(self.leases, key=lambda lease: [int(part) for part in lease["ip-address"].split(".")])
-        start = [lease["ip-address"] for lease in known].index(after["from"]) + 1 if after["from"] != "start" else 0
-        self.pages += 1
-        return Reply(0 if known[start:] else 3, "", {"leases": known[start : start + limit]})
-
-    def knock(self, door, command, timeout=3):
-        if command == "ha-heartbeat":
-            if self.remote.get("last-state") == "unavailable":
-                raise KeaApiError("refused", door.url, "refused", "nobody listens there.")
-            return Reply(0, "", {"state": self.partner_state()})
-        self.asked = door
+    def listener(self, listener, timeout=3):
+        self.asked = listener
         if self.fate() == "unheard":
-            raise KeaApiError(self.refusal, door.url, "refused", "nobody listens there.")
+            raise KeaApiError(self.refusal, listener.url, "refused", "nobody listens there.")
         return Reply(0, "", {"pid": self.unit()[2]})
 
     def http(self, host, port, tls, timeout=5):
@@ -348,19 +280,19 @@ class Host(_apply.System):
         return 1795479000.0 + self.clock
 
     def sleep(self, seconds):
-        self.clock = round(self.clock + seconds, 6)
+        self.clock += seconds
 
 
 def config(lifetime=4000, fate=None, ha=True, certificate=None, listener=None):
     """A configuration of the DHCPv4 server; *certificate* is the path of a file that decides how it fares."""
     section = {"valid-lifetime": lifetime, "control-socket": {"socket-type": "unix", "socket-name": "/run/kea/x"}}
     if ha:
-        relationship = {"this-server-name": "server1", "mode": "hot-standby", "heartbeat-delay": 1000}
-        relationship["peers"] = [
-            {"name": "server1", "url": listener or "http://192.168.1.2:8000/", "role": "primary"},
-            {"name": "server2", "url": "http://192.168.1.3:8000/", "role": "standby"},
-        ]
+        relationship = {"this-server-name": "server1", "mode": "hot-standby"}
         if listener:
+            relationship["peers"] = [
+                {"name": "server1", "url": listener},
+                {"name": "server2", "url": "http://[::1]:1/"},
+            ]
             relationship["multi-threading"] = {"enable-multi-threading": True, "http-dedicated-listener": True}
             relationship.update(
                 {"trust-anchor": "/tls/trust", "cert-file": "/tls/cert.pem", "key-file": "/tls/key.pem"}

@@ -90,11 +90,6 @@ def build(*args, certificates=None, **kwargs):
 
 
 def examine(*args, in_play=None, live=False, **kwargs):
-    """Return all findings, but for what is said of every home pair."""
+    """Return all findings."""
     pair, known = build(*args, **kwargs)
-    return [item for item in check(pair, known, in_play, live) if not is_of_home(item)]
-
-
-def is_of_home(item):
-    """Tell whether a finding is one of the two that the home template, without TLS and firewall, always gives."""
-    return item.severity == "info" and item.id in ("P13", "P28") and "Accepted" not in item.fix
+    return check(pair, known, in_play, live)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs Ansible's own programs, as a user does, and tells when anybody is contacted: by ssh, or by Python itself."""
+"""Runs Ansible's own programs, as a user does, with a connection that tells when anybody is contacted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "inventories" / "home"
-
-
-# Loaded by every Python of the run. Sockets within the machine have a path as address, no tuple; and ansible-core tries
-# at its start what getaddrinfo makes of this address.
-WATCH = """\
-import sys
-
-def watch(event, args):
-    named = event == "socket.getaddrinfo" and args[0] != "127.0.0.1"
-    if named or (event == "socket.connect" and isinstance(args[1], tuple)):
-        open({contact!r}, "a").close()
-
-sys.addaudithook(watch)
-"""
 
 
 class Done(NamedTuple):
@@ -43,15 +29,12 @@ def run(program, *arguments, folder, cwd, config=ROOT / "ansible.cfg", **environ
     contact, ssh = folder / "contacted", folder / "ssh"
     ssh.write_text(f'#!/bin/sh\ntouch "{contact}"\nexit 255\n', encoding="utf-8")
     ssh.chmod(0o755)
-    (folder / "watch").mkdir(exist_ok=True)
-    (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(contact=str(contact)), encoding="utf-8")
     mine = {
         "ANSIBLE_CONFIG": str(config),
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "home" / "tmp"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_SSH_EXECUTABLE": str(ssh),
-        "PYTHONPATH": str(folder / "watch"),
         "PWD": str(cwd),
         **environment,
     }

@@ -151,7 +151,6 @@ def test_a_good_partner(run, partner):
         "differences": [],
         "difference_count": 0,
         "ha_url": "http://192.168.1.3:8000/",
-        "lease_difference": None,
     }
 
 
@@ -479,46 +478,3 @@ class TestThroughAnsible:
         result = ansible(expect=[good, {"query": "Dhcp4.subnet4[0].id", "equals": 2}])
         fails(result, "expectation", f"dhcp1: dhcp2 at {partner.url}: Dhcp4.subnet4[0].id should be 2 and is 1.")
         assert "reply" not in result
-
-
-def lease(address, age=100, **changes):
-    now = int(time.time())
-    body = {"ip-address": address, "hw-address": "1a:1b:1c:1d:1e:1f", "subnet-id": 1, "state": 0}
-    return {**body, "cltt": now - age, "valid-lft": 4000, **changes}
-
-
-def page(*leases):
-    return {"leases": list(leases), "count": len(leases)}
-
-
-def test_leases_are_compared(run, partner, local, monkeypatch):
-    monkeypatch.setattr(kea_peer, "LOOK_AGAIN", 0.01)
-    for server in (partner, local):
-        server.replies["lease4-get-page"] = page(lease("192.168.1.100"), lease("192.168.1.101"))
-    assert run(leases=True)["lease_difference"] == []
-    local.replies["lease4-get-page"] = page(lease("192.168.1.100"), lease("192.168.1.101"), lease("192.168.1.9"))
-    result = run(leases=True)
-    fails(
-        result, "leases", "it knows 1 lease differently from dhcp1: 192.168.1.9. Restart Kea on the one that stands by"
-    )
-    assert result["lease_difference"] == ["192.168.1.9"]
-    assert run()["lease_difference"] is None
-
-
-def test_leases_are_looked_at_again_before_they_are_called_different(run, partner, local, monkeypatch):
-    monkeypatch.setattr(kea_peer, "LOOK_AGAIN", 0.01)
-    local.replies["lease4-get-page"] = page(lease("192.168.1.100"))
-    replies = [page(), page(), page(lease("192.168.1.100"))]
-    real = partner.answer
-
-    def answer(command):
-        return (200, {"result": 0, "arguments": replies.pop(0)}) if command == "lease4-get-page" else real(command)
-
-    monkeypatch.setattr(partner, "answer", answer)
-    assert run(leases=True)["lease_difference"] == [] and replies == []
-
-
-def test_leases_that_may_not_be_asked_for_are_not_compared(run, partner, local):
-    local.replies["lease4-get-page"] = page(lease("192.168.1.100"))
-    partner.replies["lease4-get-page"] = (403, {"result": 403, "text": "Forbidden"})
-    assert run(leases=True)["lease_difference"] is None

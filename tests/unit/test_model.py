@@ -20,6 +20,7 @@ def test_defaults_are_those_of_the_template():
         21600,
         32400,
     ]
+    assert settings["kea_ha_heartbeat_delay"] == 10000
     assert settings["kea_expired_leases_processing"]["hold-reclaimed-time"] == 172800
     assert (pair.mode, pair.transport, pair.tls, pair.api_port, pair.peers_authenticate) == (
         "hot-standby",
@@ -28,34 +29,6 @@ def test_defaults_are_those_of_the_template():
         8000,
         True,
     )
-
-
-TIMERS = [
-    f"kea_ha_{name}" for name in ("heartbeat_delay", "max_response_delay", "max_ack_delay", "max_unacked_clients")
-]
-
-
-@pytest.mark.parametrize(
-    ("group", "timers"),
-    [
-        ({}, [1000, 10000, 2000, 2]),
-        ({"kea_ha_profile": "fast"}, [1000, 10000, 2000, 2]),
-        ({"kea_ha_profile": "patient"}, [2000, 60000, 5000, 5]),
-        ({"kea_ha_profile": "template"}, [10000, 60000, 5000, 5]),
-        ({"kea_ha_profile": "template", "kea_ha_heartbeat_delay": 5000}, [5000, 60000, 5000, 5]),
-        ({"kea_ha_max_unacked_clients": 0}, [1000, 10000, 2000, 0]),
-        ({"kea_ha_max_ack_delay": None}, [1000, 10000, 2000, 2]),
-    ],
-)
-def test_a_profile_sets_the_timers_that_are_not_set(group, timers):
-    pair, findings = build(group)
-    assert findings == [] and [pair.settings[name] for name in TIMERS] == timers
-
-
-def test_an_unknown_profile_is_an_error():
-    pair, findings = build({"kea_ha_profile": "quick"})
-    assert "'quick'" in findings[0].text() and "template" in findings[0].text()
-    assert pair.settings["kea_ha_heartbeat_delay"] == 1000
 
 
 def test_the_primary_comes_first_wherever_it_stands():

@@ -79,7 +79,7 @@ def test_plan_of_a_live_host():
     assert (plan["tls"]["enabled"], plan["tls"]["action"], plan["links"]) == (False, "none", {})
     assert plan["ports"] == [{"port": 8000, "tls": False, "what": "HA", "daemon": "ctrl_agent"}]
     assert (plan["firewall"]["mode"], plan["firewall"]["rules"]) == ("none", "")
-    assert plan["ha_timeout"] == 94
+    assert plan["ha_timeout"] == 130
     daemon = plan["daemons"]["dhcp4"]
     assert daemon["unit"] == "kea-dhcp4-server"
     assert daemon["config_file"] == "/etc/kea/kea-dhcp4.conf"
@@ -251,7 +251,7 @@ def test_each_configuration_is_rendered_once(monkeypatch):
     pair = pair_of(first, second, group={"kea_accept_outage": True})
     for server in pair.servers:
         server.facts["kea"]["daemons"]["dhcp4"]["link"] = link
-    assert host_plan(pair, "dhcp1")["turn"] == 2
+    assert host_plan(pair, "dhcp1")["turn"] == 1
     assert len(rendered) == 1
 
 

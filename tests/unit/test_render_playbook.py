@@ -68,23 +68,6 @@ def test_rendering_again_changes_nothing(tmp_path):
     assert again.output.count("changed=0") == 2
 
 
-def test_a_change_is_shown_before_it_is_made(tmp_path):
-    done = render(tmp_path, "--check", "--diff")
-    assert done.code == 0, done.output
-    assert f"+++ after: {tmp_path / 'out' / 'dhcp2' / 'kea-dhcp4.conf'}" in done.output
-    assert done.output.count('+ "Dhcp4": {') == 2
-    assert done.output.count("changed=1") == 2
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "out").write_text("a file", encoding="utf-8")
-    done = render(tmp_path)
-    assert done.code != 0
-    assert f"dhcp1: {tmp_path / 'out' / 'dhcp1'}" in done.output
-    assert "cannot be written: Not a directory. Name a folder that you may write to with kea_render_dir." in done.output
-
-
 def _two_primaries(pair):
     pair["hosts"]["dhcp2"]["kea_ha_role"] = "primary"
 

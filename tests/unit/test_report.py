@@ -203,9 +203,3 @@ def test_summary_tells_what_changed_and_what_is_served():
     assert "changed: packages, dhcp4 started" in lines[1]
     assert "nothing changed" in lines[2]
     assert lines[3] == "  subnet 192.168.1.0/24: pools 192.168.1.100-192.168.1.199, 2 reservations"
-
-
-def test_summary_tells_each_change_once():
-    change = ["valid-lifetime: was 1, is 2"]
-    lines = summary_lines([Entry(host, "kea", None, info(), done=["x"], changes=change) for host in ("dhcp1", "dhcp2")])
-    assert lines[3:] == ["  changed: valid-lifetime: was 1, is 2"]

@@ -40,18 +40,6 @@ def test_equals_the_template_but_for_the_listed_deviations(number, daemon, serie
     assert found == seeds.expected(ROWS[daemon], series, number)
 
 
-@pytest.mark.parametrize("series", seeds.VERSIONS)
-def test_the_profile_of_the_template_has_its_timers_and_sizes_of_logs(series):
-    way = {"kea_ha_profile": "template", **(TEMPLATE if series == "3.0" else {})}
-    for daemon, rows in ROWS.items():
-        ours = seeds.flat(seeds.rendered("home", "dhcp1", daemon, seeds.VERSIONS[series], **way))
-        for row in rows:
-            if row.reason == seeds.TIMERS:
-                assert ours[row.path] == row.template
-        sizes = [value for path, value in ours.items() if path.endswith(".maxsize")]
-        assert sizes == [{"dhcp4": 2048000, "ca": 204800}[daemon]]
-
-
 @pytest.mark.parametrize("daemon", ROWS)
 def test_the_two_servers_differ_in_nothing_but_what_must(daemon):
     first, second = (seeds.flat(seeds.rendered("home", host, daemon, "2.6.3")) for host in ("dhcp1", "dhcp2"))

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import datetime, timezone
 
 import pytest
 from conftest import NOTES, PAIRS, AtOnce, Host, Pair, play
 from forge import SERVER_ONLY, Identity, authority, make, name_of, own_authority
 from locks import API, LISTENER, LOOT, PORTS, attack, log_since, loot_of, processes
-from probe import Probe
 
 SERVERS = [(pair, server) for pair in PAIRS for server in pair.servers]
 NEEDS_CERTIFICATE = "CERTIFICATE_REQUIRED"
@@ -153,12 +151,10 @@ def siege(assaults: dict) -> dict:
     moment = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     before = {pair: processes(pair) for pair in PAIRS}
 
-    def ask(pair: Pair) -> Probe:
-        with pair.probe() as probe:
-            time.sleep(10)
-        return probe
+    def ask(pair: Pair) -> dict:
+        return json.loads(pair.client.shell.run("sleep 2; dhcp-client stream --count 8 --rate 1 --timeout 20").stdout)
 
-    def slow(work: tuple) -> dict | Probe:
+    def slow(work: tuple) -> dict:
         return ask(work[0]) if work[1] is None else attack(*work, "slow", *PORTS, "--count", "500", "--hold", "12")
 
     def firewall(pair: Pair, mode: str) -> None:
@@ -195,7 +191,8 @@ def test_500_slow_connections_delay_nobody(pair: Pair, siege: dict):
             assert found["asked"] == found["served"] > 3, f"{server.name} {port}: {found}"
             NOTES.append(f"{server.name} {port}, 500 slow connections: the partner waited {found['slowest']} s at most")
     clients = siege["reports"][pair, None]
-    clients.expect(gap=4, unanswered=0)
+    assert clients["served"] == 8, clients
+    assert clients["longest_gap"] < 4, clients
     # The partners heard each other all the time, and no daemon was started anew.
     assert siege["changes"][pair] == []
     assert siege["after"][pair] == siege["before"][pair]
