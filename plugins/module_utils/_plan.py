@@ -144,6 +144,16 @@ def _watch_files(pair: Pair, platform: Platform) -> list[str]:
     return files
 
 
+def _locked_in(pair: Pair, server: Server, name: str) -> bool:
+    """Tell whether systemd is to lock a service in.
+
+    Not the DHCP server where AppArmor confines it: the settings imply NoNewPrivileges, under which AppArmor (seen on
+    Debian 13) does not let the server run kea-lfc, and the file of leases would grow for ever.
+    """
+    confined = bool(((server.facts or {}).get("kea") or {}).get("apparmor"))
+    return pair.settings["kea_unit_hardening"] and not (name == "dhcp4" and confined)
+
+
 def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: Platform) -> dict[str, Any]:
     program = _PROGRAMS[name]
     render = {"dhcp4": _render.render_dhcp4, "ctrl_agent": _render.render_ctrl_agent}[name]
@@ -156,7 +166,7 @@ def _daemon(pair: Pair, server: Server, name: str, dialect: Dialect, platform: P
         "header": _render.header(pair, server, name),
         "test_hooks": name == "dhcp4" and dialect.test_hooks_usable(pair.transport),
         "log_file": _render.log_file(platform, program),
-        "unit_settings": _units.settings(name, pair.settings["kea_unit_hardening"]),
+        "unit_settings": _units.settings(name, _locked_in(pair, server, name)),
         "watch_files": _watch_files(pair, platform),
     }
 

@@ -91,6 +91,17 @@ def test_plan_of_a_live_host():
     json.dumps(plan)
 
 
+@pytest.mark.parametrize(
+    ("apparmor", "hardening", "locked"), [(False, True, (1, 1)), (True, True, (0, 1)), (True, False, (0, 0))]
+)
+def test_apparmor_and_systemd_do_not_both_confine_the_server(apparmor, hardening, locked):
+    known = facts(kea={**kea_info(), "apparmor": apparmor})
+    pair, _findings = build({"kea_unit_hardening": hardening}, facts1=known, facts2=facts("192.168.1.3"))
+    daemons = host_plan(pair, "dhcp1")["daemons"]
+    found = tuple(int("NoNewPrivileges" in daemons[name]["unit_settings"]) for name in ("dhcp4", "ctrl_agent"))
+    assert found == locked
+
+
 def test_bare_host_lists_what_to_install():
     pair = pair_of({"packages": {"kea-common": "1"}, "version": None}, DOWN)
     assert host_plan(pair, "dhcp1")["missing_packages"] == ["kea-dhcp4-server", "kea-ctrl-agent"]
