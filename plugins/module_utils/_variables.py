@@ -409,7 +409,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_unit_hardening",
         "bool",
         True,
-        "Lock Kea's services in: they see and write no more of the host than they need.",
+        "Lock Kea's services in: they see and write no more of the host than they need. Where AppArmor is on, it"
+        " alone confines the DHCP server.",
         True,
         source="systemd.exec(5)",
     ),
