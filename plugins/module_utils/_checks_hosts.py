@@ -60,31 +60,40 @@ def _interface_name(text: str) -> str:
 )
 def interfaces_usable(context: Context) -> Iterator[Problem]:
     for server in context.pair.servers:
-        served = {_interface_name(name) for name in server.interfaces}
-        for subnet in server.every_subnet:
-            if served and subnet.interface and subnet.interface not in served and "*" not in served:
-                yield Problem(
-                    server.host,
-                    subnet.path + ".interface",
-                    subnet.interface,
-                    f"{server.host} does not serve this interface; it serves {', '.join(sorted(served))}",
-                    "Add it to kea_interfaces, or correct the name",
-                )
+        yield from _subnets_on_other_interfaces(server)
     for server in context.with_facts():
-        known = server.facts.get("interfaces") or {}
-        if not known:
-            continue
-        for index, name in enumerate(server.interfaces):
-            state = known.get(_interface_name(name))
-            problem = _interface_problem(server.host, name, state)
-            if problem and name != "*":
-                yield Problem(
-                    server.host,
-                    f"kea_interfaces[{index}]",
-                    name,
-                    f"{problem}; {server.host} has {_interface_list(server)}",
-                    "Write one that is up and has an address; names may differ per host (host_vars)",
-                )
+        yield from _unusable_interfaces(server)
+
+
+def _subnets_on_other_interfaces(server: Server) -> Iterator[Problem]:
+    served = {_interface_name(name) for name in server.interfaces}
+    if not served or "*" in served:
+        return
+    for subnet in server.every_subnet:
+        if subnet.interface and subnet.interface not in served:
+            yield Problem(
+                server.host,
+                subnet.path + ".interface",
+                subnet.interface,
+                f"{server.host} does not serve this interface; it serves {', '.join(sorted(served))}",
+                "Add it to kea_interfaces, or correct the name",
+            )
+
+
+def _unusable_interfaces(server: Server) -> Iterator[Problem]:
+    known = server.facts.get("interfaces") or {}
+    if not known:
+        return
+    for index, name in enumerate(server.interfaces):
+        problem = _interface_problem(server.host, name, known.get(_interface_name(name)))
+        if problem and name != "*":
+            yield Problem(
+                server.host,
+                f"kea_interfaces[{index}]",
+                name,
+                f"{problem}; {server.host} has {_interface_list(server)}",
+                "Write one that is up and has an address; names may differ per host (host_vars)",
+            )
 
 
 def _interface_problem(host: str, name: str, state: dict[str, Any] | None) -> str:
@@ -101,15 +110,7 @@ def _interface_problem(host: str, name: str, state: dict[str, Any] | None) -> st
 def subnets_reachable(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         known = server.facts.get("interfaces") or {}
-        if not known:
-            continue
-        local = _local_addresses(server, known)
-        numbers = sorted(number for _name, number in local)
-        linked = {id(subnet.shared) for subnet in server.every_subnet if _is_local(subnet, numbers)}
-        for subnet in server.every_subnet:
-            # One local subnet is enough for all of a shared network.
-            if subnet.relayed or _is_local(subnet, numbers) or (subnet.shared and id(subnet.shared) in linked):
-                continue
+        for subnet in _subnets_out_of_reach(server, known) if known else ():
             yield Problem(
                 server.host,
                 subnet.path + ".subnet",
@@ -120,6 +121,17 @@ def subnets_reachable(context: Context) -> Iterator[Problem]:
                 # Kea still serves it by the interface's name; odd, but it works.
                 WARNING if subnet.interface in known else "",
             )
+
+
+def _subnets_out_of_reach(server: Server, known: dict[str, Any]) -> Iterator[Subnet]:
+    """Yield the subnets that are neither local to a served interface nor relayed."""
+    numbers = sorted(number for _name, number in _local_addresses(server, known))
+    linked = {id(subnet.shared) for subnet in server.every_subnet if _is_local(subnet, numbers)}
+    for subnet in server.every_subnet:
+        # One local subnet is enough for all of a shared network.
+        if subnet.relayed or _is_local(subnet, numbers) or (subnet.shared and id(subnet.shared) in linked):
+            continue
+        yield subnet
 
 
 def _is_local(subnet: Subnet, numbers: Sequence[int]) -> bool:

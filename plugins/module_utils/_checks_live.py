@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 from ._handover import Partnership
 from ._plan import gate_ha_states, serves
@@ -79,33 +79,44 @@ _RECOVER = "Run playbooks/recover.yml, which says what is wrong and mends it; pl
     looks_at=(RUNNING,),
 )
 def pair_fit_to_start(context: Context) -> Iterator[Problem]:
-    pair = context.pair
     for server in context.with_facts():
-        daemon, partner = _daemon(server), pair.partner_of(server)
-        if daemon.get("active") and not _at_work(server) and daemon.get("link"):
-            yield Problem(
-                server.host,
-                "HA state",
-                "none",
-                "the server runs, but without high availability, so it may serve nobody",
-                "This run restarts it; its log says why: /var/log/kea/kea-dhcp4.log",
-                WARNING,
-            )
-        gate = gate_ha_states(pair, server)
-        if not gate or not _at_work(server):
-            continue
-        state = daemon["ha"].get("state")
-        problem = _partnership(pair).unfit(daemon["ha"], gate) if daemon["ha"].get("partner") else ""
-        stuck = state == "terminated" or (state == "partner-down" and _hears_nobody(partner))
-        if problem:
-            yield Problem(
-                server.host,
-                "HA state",
-                state,
-                f"a server is changed only in the state {' or '.join(gate)}. {problem}",
-                _RECOVER if stuck else "If that does not pass within some heartbeats, run playbooks/recover.yml",
-                "" if stuck and _changes(pair) else WARNING,
-            )
+        yield from _running_without_ha(server)
+        yield from _unfit_to_be_changed(context.pair, server)
+
+
+def _running_without_ha(server: Server) -> Iterator[Problem]:
+    daemon = _daemon(server)
+    if daemon.get("active") and not _at_work(server) and daemon.get("link"):
+        yield Problem(
+            server.host,
+            "HA state",
+            "none",
+            "the server runs, but without high availability, so it may serve nobody",
+            "This run restarts it; its log says why: /var/log/kea/kea-dhcp4.log",
+            WARNING,
+        )
+
+
+def _unfit_to_be_changed(pair: Pair, server: Server) -> Iterator[Problem]:
+    gate, ha = gate_ha_states(pair, server), _daemon(server).get("ha") or {}
+    if not gate or not _at_work(server) or not ha.get("partner"):
+        return
+    problem = _partnership(pair).unfit(ha, gate)
+    if problem:
+        stuck = _is_stuck(ha.get("state"), pair.partner_of(server))
+        yield Problem(
+            server.host,
+            "HA state",
+            ha.get("state"),
+            f"a server is changed only in the state {' or '.join(gate)}. {problem}",
+            _RECOVER if stuck else "If that does not pass within some heartbeats, run playbooks/recover.yml",
+            "" if stuck and _changes(pair) else WARNING,
+        )
+
+
+def _is_stuck(state: str | None, partner: Server | None) -> bool:
+    """Tell whether a server does not leave its state by itself."""
+    return state == "terminated" or (state == "partner-down" and _hears_nobody(partner))
 
 
 def _partnership(pair: Pair) -> Partnership:
@@ -179,29 +190,33 @@ _DAEMON_FILES = {"dhcp4": "kea-dhcp4.conf", "ctrl_agent": "kea-ctrl-agent.conf"}
     looks_at=(RUNNING,),
 )
 def no_drift(context: Context) -> Iterator[Problem]:
-    pair = context.pair
-    if pair.settings["kea_accept_drift"]:
+    if context.pair.settings["kea_accept_drift"]:
         return
     for server in context.with_facts():
-        if _kea(server).get("journal"):
-            # A run of ours that did not end: the next one knows what it has left.
+        for where, lines in _changed_by_others(context.pair, server):
+            yield Problem(
+                server.host,
+                "kea_accept_drift",
+                False,
+                f"{where} was changed outside this collection: {'; '.join(lines)}",
+                "Put into the inventory what is to stay, then take the rest back with -e kea_accept_drift=true",
+            )
+
+
+def _changed_by_others(pair: Pair, server: Server) -> Iterator[tuple[str, list[str]]]:
+    """Yield where a host is not as the last run left it, with the lines that differ."""
+    if _kea(server).get("journal"):
+        # A run of ours that did not end: the next one knows what it has left.
+        return
+    folder = server.platform.config_dir if server.platform else "/etc/kea"
+    for name, file in _DAEMON_FILES.items():
+        drift = _daemon(server, name).get("drift") or {}
+        # A file that says what is wanted needs no consent: a run was cut off, or the inventory has it now.
+        if drift.get("file") and _as_wanted(pair, server, name):
             continue
-        for name, file in _DAEMON_FILES.items():
-            drift = _daemon(server, name).get("drift") or {}
-            # A file that says what is wanted needs no consent: a run was cut off, or the inventory has it now.
-            if not any(drift.values()) or (drift.get("file") and _as_wanted(pair, server, name)):
-                continue
-            for what, lines in drift.items():
-                if lines:
-                    path = f"{server.platform.config_dir if server.platform else '/etc/kea'}/{file}"
-                    where = path if what == "file" else "the configuration that the server runs"
-                    yield Problem(
-                        server.host,
-                        "kea_accept_drift",
-                        False,
-                        f"{where} was changed outside this collection: {'; '.join(lines)}",
-                        "Put into the inventory what is to stay, then take the rest back with -e kea_accept_drift=true",
-                    )
+        for what, lines in drift.items():
+            if lines:
+                yield f"{folder}/{file}" if what == "file" else "the configuration that the server runs", lines
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -262,17 +277,12 @@ def _by_id(pair: Pair) -> dict[int, Subnet]:
 
 @register("L03", WARNING, "A reserved address is not leased to another client.", looks_at=(RUNNING,))
 def reserved_addresses_are_free(context: Context) -> Iterator[Problem]:
-    seen: dict[tuple[int, str], tuple[list[str], dict[str, Any]]] = {}
-    for server in context.with_facts():
-        for entry in (_kea(server).get("leases") or {}).get("taken") or []:
-            hosts, _first = seen.setdefault((entry["id"], entry["address"]), ([], entry))
-            hosts.append(server.host)
     subnets = _by_id(context.pair)
-    for hosts, entry in seen.values():
+    for hosts, entry in _told_alike(context, _taken, lambda entry: (entry["id"], entry["address"])):
         path = subnets[entry["id"]].path if entry["id"] in subnets else "kea_subnets"
         client = entry["client"] + (f" ({entry['hostname']})" if entry["hostname"] else "")
         yield Problem(
-            ", ".join(hosts),
+            hosts,
             path + ".reservations",
             entry["address"],
             f"the address is reserved for {_colons(entry['reserved_for'])}, but {client} has leased it"
@@ -280,13 +290,31 @@ def reserved_addresses_are_free(context: Context) -> Iterator[Problem]:
             "Nothing needs to be done if that may wait; else reserve another address",
         )
     for server in context.with_facts():
-        found = _kea(server).get("leases") or {}
-        more = found.get("taken_count", 0) - len(found.get("taken") or [])
-        if more > 0:
-            fix = "Look at all of them: kea_command with command: lease4-get-all"
-            yield Problem(
-                server.host, "kea_subnets", f"{more} more", "so many other reserved addresses are leased", fix
-            )
+        yield from _more_of_them(server)
+
+
+def _taken(server: Server) -> list[dict[str, Any]]:
+    return (_kea(server).get("leases") or {}).get("taken") or []
+
+
+def _told_alike(
+    context: Context, told: Callable[[Server], Iterable[dict[str, Any]]], key: Callable[[dict[str, Any]], Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield once what several hosts tell, with the names of those hosts."""
+    seen: dict[Any, tuple[list[str], dict[str, Any]]] = {}
+    for server in context.with_facts():
+        for entry in told(server):
+            seen.setdefault(key(entry), ([], entry))[0].append(server.host)
+    for hosts, entry in seen.values():
+        yield ", ".join(dict.fromkeys(hosts)), entry
+
+
+def _more_of_them(server: Server) -> Iterator[Problem]:
+    more = (_kea(server).get("leases") or {}).get("taken_count", 0) - len(_taken(server))
+    if more > 0:
+        message = "so many other reserved addresses are leased"
+        fix = "Look at all of them: kea_command with command: lease4-get-all"
+        yield Problem(server.host, "kea_subnets", f"{more} more", message, fix)
 
 
 def _until(end: float) -> str:
@@ -311,16 +339,12 @@ def network_is_free(context: Context) -> Iterator[Problem]:
     pair = context.pair
     if any(serves(server) for server in pair.servers):
         return
-    known = pair.settings["kea_known_dhcp_servers"]
-    seen: dict[tuple[str, str], tuple[list[str], dict[str, Any]]] = {}
-    for server in context.with_facts():
-        for entry in (server.facts.get("dhcp_probe") or {}).get("answers") or []:
-            if entry["server"] not in known:
-                seen.setdefault((entry["server"], entry["mac"]), ([], entry))[0].append(server.host)
-    for hosts, entry in seen.values():
+    for hosts, entry in _told_alike(context, _answers, lambda entry: (entry["server"], entry["mac"])):
+        if entry["server"] in pair.settings["kea_known_dhcp_servers"]:
+            continue
         through = f" through the relay {entry['relay']}" if entry.get("relay") else ""
         yield Problem(
-            ", ".join(dict.fromkeys(hosts)),
+            hosts,
             "DHCP server",
             entry["server"],
             f"another DHCP server (MAC {entry['mac']}) answers on {entry['interface']}{through} and offers"
@@ -330,30 +354,42 @@ def network_is_free(context: Context) -> Iterator[Problem]:
         )
 
 
+def _answers(server: Server) -> list[dict[str, Any]]:
+    return (server.facts.get("dhcp_probe") or {}).get("answers") or []
+
+
 @register("P43", ERROR, "No other program on a host serves DHCP.", facts=True, warns=True)
 def dhcp_port_is_ours(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
-        for entry in _kea(server).get("sockets") or []:
-            owner = entry.get("process") or (f"a program of {entry['user']}" if entry.get("user") else "")
-            if (entry.get("protocol"), entry.get("port")) == ("udp", _DHCP) and owner and _hears_clients(server, entry):
-                yield Problem(
-                    server.host,
-                    "UDP port 67",
-                    owner,
-                    f"another DHCP server runs on {server.host}, on {_bound_to(entry)}",
-                    f"Stop it, for example: systemctl disable --now {entry.get('process') or 'its service'}",
-                )
-        for name, running in ((_kea(server).get("services") or {}).get("dhcp") or {}).items():
-            # dnsmasq may be there for names alone.
-            if not running and name != "dnsmasq":
-                yield Problem(
-                    server.host,
-                    "service",
-                    name,
-                    "this DHCP server does not run now, but starts with the host, beside Kea",
-                    f"systemctl disable {name}",
-                    WARNING,
-                )
+        yield from _servers_that_run(server)
+        yield from _servers_that_start_with_the_host(server)
+
+
+def _servers_that_run(server: Server) -> Iterator[Problem]:
+    for entry in _kea(server).get("sockets") or []:
+        owner = entry.get("process") or (f"a program of {entry['user']}" if entry.get("user") else "")
+        if (entry.get("protocol"), entry.get("port")) == ("udp", _DHCP) and owner and _hears_clients(server, entry):
+            yield Problem(
+                server.host,
+                "UDP port 67",
+                owner,
+                f"another DHCP server runs on {server.host}, on {_bound_to(entry)}",
+                f"Stop it, for example: systemctl disable --now {entry.get('process') or 'its service'}",
+            )
+
+
+def _servers_that_start_with_the_host(server: Server) -> Iterator[Problem]:
+    for name, running in ((_kea(server).get("services") or {}).get("dhcp") or {}).items():
+        # dnsmasq may be there for names alone.
+        if not running and name != "dnsmasq":
+            yield Problem(
+                server.host,
+                "service",
+                name,
+                "this DHCP server does not run now, but starts with the host, beside Kea",
+                f"systemctl disable {name}",
+                WARNING,
+            )
 
 
 def _hears_clients(server: Server, entry: dict[str, Any]) -> bool:
@@ -423,30 +459,37 @@ def _at_least(low: float, high: float) -> float:
 
 @register("P34", ERROR, "The clocks of both hosts, and of the controller, are the same.", facts=True, warns=True)
 def clocks_agree(context: Context) -> Iterator[Problem]:
-    known = [(server, offset) for server, offset in ((one, _offset(one)) for one in context.with_facts()) if offset]
+    offsets = ((server, _offset(server)) for server in context.with_facts())
+    known = [(server, offset) for server, offset in offsets if offset]
     for (first, mine), (other, theirs) in zip(known, known[1:]):
-        apart = _at_least(mine[0] - theirs[1], mine[1] - theirs[0])
-        if abs(apart) > _CLOCK_WARNING:
-            yield Problem(
-                f"{first.host}, {other.host}",
-                "clock",
-                f"{abs(apart):.0f} s apart",
-                f"the clock of {first.host} is {_apart(apart)} that of {other.host}; above 60 s Kea stops high"
-                " availability",
-                "Set both by NTP, for example: timedatectl set-ntp true",
-                "" if abs(apart) > _CLOCK_ERROR else WARNING,
-            )
+        yield from _apart_from_each_other(first, other, _at_least(mine[0] - theirs[1], mine[1] - theirs[0]))
     for server, offset in known:
-        apart = _at_least(*offset)
-        if abs(apart) > _CLOCK_WARNING:
-            yield Problem(
-                server.host,
-                "clock",
-                f"{apart:+.0f} s",
-                f"the host is {_apart(apart)} the controller; what is said of the age of certificates may be wrong",
-                "Set the clock that is wrong by NTP",
-                WARNING,
-            )
+        yield from _apart_from_controller(server, _at_least(*offset))
+
+
+def _apart_from_each_other(first: Server, other: Server, apart: float) -> Iterator[Problem]:
+    if abs(apart) > _CLOCK_WARNING:
+        yield Problem(
+            f"{first.host}, {other.host}",
+            "clock",
+            f"{abs(apart):.0f} s apart",
+            f"the clock of {first.host} is {_apart(apart)} that of {other.host}; above 60 s Kea stops high"
+            " availability",
+            "Set both by NTP, for example: timedatectl set-ntp true",
+            "" if abs(apart) > _CLOCK_ERROR else WARNING,
+        )
+
+
+def _apart_from_controller(server: Server, apart: float) -> Iterator[Problem]:
+    if abs(apart) > _CLOCK_WARNING:
+        yield Problem(
+            server.host,
+            "clock",
+            f"{apart:+.0f} s",
+            f"the host is {_apart(apart)} the controller; what is said of the age of certificates may be wrong",
+            "Set the clock that is wrong by NTP",
+            WARNING,
+        )
 
 
 @register("P34", WARNING, "A service keeps the clock of each host right.", facts=True)
@@ -472,26 +515,34 @@ def clocks_are_kept(context: Context) -> Iterator[Problem]:
 def disks_have_room(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
         for what, disk in (_kea(server).get("disks") or {}).items():
-            wanted = max(_LEASE_ROOM, 3 * disk.get("file_size", 0)) if what == "leases" else _LOG_ROOM
             severity = "" if what == "leases" else WARNING
-            if disk["free"] < wanted:
-                yield Problem(
-                    server.host,
-                    disk["path"],
-                    f"{disk['free'] // _MB} MB free",
-                    f"that is too little for {what}; a server that cannot write its leases forgets them",
-                    f"Free {-(-wanted // _MB)} MB there, or make it larger",
-                    severity,
-                )
-            if disk["inodes_free"] * 20 < disk["inodes"]:
-                yield Problem(
-                    server.host,
-                    disk["path"],
-                    f"{disk['inodes_free']} inodes free",
-                    f"that is less than 5 % of {disk['inodes']}: soon no file can be made there",
-                    "Remove files there that are many and small",
-                    severity,
-                )
+            yield from _too_little_space(server.host, what, disk, severity)
+            yield from _too_few_inodes(server.host, disk, severity)
+
+
+def _too_little_space(host: str, what: str, disk: dict[str, Any], severity: str) -> Iterator[Problem]:
+    wanted = max(_LEASE_ROOM, 3 * disk.get("file_size", 0)) if what == "leases" else _LOG_ROOM
+    if disk["free"] < wanted:
+        yield Problem(
+            host,
+            disk["path"],
+            f"{disk['free'] // _MB} MB free",
+            f"that is too little for {what}; a server that cannot write its leases forgets them",
+            f"Free {-(-wanted // _MB)} MB there, or make it larger",
+            severity,
+        )
+
+
+def _too_few_inodes(host: str, disk: dict[str, Any], severity: str) -> Iterator[Problem]:
+    if disk["inodes_free"] * 20 < disk["inodes"]:
+        yield Problem(
+            host,
+            disk["path"],
+            f"{disk['inodes_free']} inodes free",
+            f"that is less than 5 % of {disk['inodes']}: soon no file can be made there",
+            "Remove files there that are many and small",
+            severity,
+        )
 
 
 @register("P47", ERROR, "AppArmor lets the server write its files.", ignorable=True, facts=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from ._options import ipv4_text
 from ._plan import ports
@@ -40,6 +40,11 @@ def own_hooks_untouched(context: Context) -> Iterator[Problem]:
 
 @register("P02", ERROR, "A pair has exactly two active hosts, and both are in the run.")
 def two_active_hosts(context: Context) -> Iterator[Problem]:
+    yield from _more_or_less_than_two(context)
+    yield from _left_out_of_the_run(context)
+
+
+def _more_or_less_than_two(context: Context) -> Iterator[Problem]:
     pair = context.pair
     active = [server for server in pair.servers if server.role != "backup"]
     if len(active) != 2:
@@ -50,6 +55,10 @@ def two_active_hosts(context: Context) -> Iterator[Problem]:
             f"the group has {len(active)} active hosts, but a pair is exactly two",
             f"Keep exactly two hosts in the inventory group {pair.name}",
         )
+
+
+def _left_out_of_the_run(context: Context) -> Iterator[Problem]:
+    pair = context.pair
     if context.in_play is None:
         return
     missing = [server.host for server in pair.servers if server.host not in context.in_play]
@@ -69,8 +78,14 @@ _SECOND_ROLE = {"hot-standby": "standby", "load-balancing": "secondary"}
 @register("P03", ERROR, "One host is primary, the other one standby (secondary in load-balancing mode).")
 def one_of_each_role(context: Context) -> Iterator[Problem]:
     pair = context.pair
-    second = _SECOND_ROLE[pair.mode]
     active = [server for server in pair.servers if server.role and server.role != "backup"]
+    yield from _backups(pair)
+    yield from _roles_of_another_mode(pair, active)
+    if len(active) == 2:
+        yield from _role_of_both(pair, active)
+
+
+def _backups(pair: Pair) -> Iterator[Problem]:
     for server in pair.servers:
         if server.role == "backup":
             yield Problem(
@@ -78,8 +93,12 @@ def one_of_each_role(context: Context) -> Iterator[Problem]:
                 "kea_ha_role",
                 "backup",
                 "this release deploys no backup servers",
-                f"Take {server.host} out of the group {pair.name}, or set kea_ha_role: {second}",
+                f"Take {server.host} out of the group {pair.name}, or set kea_ha_role: {_SECOND_ROLE[pair.mode]}",
             )
+
+
+def _roles_of_another_mode(pair: Pair, active: Sequence[Server]) -> Iterator[Problem]:
+    second = _SECOND_ROLE[pair.mode]
     for server in active:
         if server.role not in ("primary", second):
             yield Problem(
@@ -89,11 +108,14 @@ def one_of_each_role(context: Context) -> Iterator[Problem]:
                 f"the mode {pair.mode} knows no role {server.role}",
                 f"Set kea_ha_role: {second}, or change kea_ha_mode",
             )
+
+
+def _role_of_both(pair: Pair, active: Sequence[Server]) -> Iterator[Problem]:
+    second = _SECOND_ROLE[pair.mode]
     for role in ("primary", second):
-        having = [server.host for server in active if server.role == role]
-        if len(active) == 2 and len(having) == 2:
+        if all(server.role == role for server in active):
             yield Problem(
-                ", ".join(having),
+                ", ".join(server.host for server in active),
                 "kea_ha_role",
                 role,
                 f"both hosts of the pair {pair.name} have this role",
@@ -146,18 +168,9 @@ def difference_problem(difference: Any) -> Problem:
 @register("P06", ERROR, "Each server has an IP address of its own at which its partner can reach it.")
 def usable_addresses(context: Context) -> Iterator[Problem]:
     for server in context.pair.servers:
-        if server.address is None:
-            continue
-        address = ipaddress.ip_address(server.address)
-        if _is_no_machine(address):
-            yield Problem(
-                server.host,
-                "kea_ha_address",
-                server.address,
-                f"the partner cannot reach this address (taken from {server.address_source})",
-                "Set kea_ha_address to the host's address on the network of the pair, for example 192.168.1.2",
-            )
-        yield from _address_misplaced(context, server)
+        if server.address is not None:
+            yield from _address_of_no_machine(server)
+            yield from _address_misplaced(context, server)
     for first, second in doubles(context.pair.servers, lambda server: server.address):
         yield Problem(
             f"{first.host}, {second.host}",
@@ -165,6 +178,17 @@ def usable_addresses(context: Context) -> Iterator[Problem]:
             first.address,
             "two hosts have the same address",
             "Give each its own, for example 192.168.1.2 and 192.168.1.3",
+        )
+
+
+def _address_of_no_machine(server: Server) -> Iterator[Problem]:
+    if _is_no_machine(ipaddress.ip_address(server.address)):
+        yield Problem(
+            server.host,
+            "kea_ha_address",
+            server.address,
+            f"the partner cannot reach this address (taken from {server.address_source})",
+            "Set kea_ha_address to the host's address on the network of the pair, for example 192.168.1.2",
         )
 
 
@@ -247,33 +271,42 @@ _API_WORDS = {"control_agent": "the Control Agent", "control_socket": "the API o
     stork=["ha_dedicated_ports"],
 )
 def ports_free(context: Context) -> Iterator[Problem]:
+    yield from _one_port_for_both(context)
+    for server in context.pair.servers:
+        yield from _ports_misplaced(context.pair, server)
+    for server in context.with_facts():
+        yield from _ports_in_use(context.pair, server)
+
+
+def _one_port_for_both(context: Context) -> Iterator[Problem]:
     pair = context.pair
     port = pair.settings["kea_ha_port"]
-    if pair.transport == "listener" and port == pair.settings["kea_api_port"]:
-        offered = [api_of(pair, server.dialect) for server in pair.servers]
-        words = sorted({_API_WORDS[api] for api in offered if api in _API_WORDS})
-        if words:
-            yield Problem(
-                context.label,
-                "kea_api_port",
-                port,
-                f"{' and '.join(words)} and the HA listener cannot share one port",
-                f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
-            )
-    for server in pair.servers:
-        yield from _ports_misplaced(pair, server)
-    for server in context.with_facts():
-        for entry in ports(pair, server):
-            variable = _port_variable(entry)
-            for socket in (server.facts.get("kea") or {}).get("sockets") or []:
-                if _foreign_listener(socket, entry["port"], server.address):
-                    yield Problem(
-                        server.host,
-                        variable,
-                        entry["port"],
-                        f"TCP port {entry['port']} of {server.host} is in use by {socket['process']}",
-                        f"Stop that program, or set {variable} to a free port, for example 8010",
-                    )
+    if pair.transport != "listener" or port != pair.settings["kea_api_port"]:
+        return
+    offered = [api_of(pair, server.dialect) for server in pair.servers]
+    words = sorted({_API_WORDS[api] for api in offered if api in _API_WORDS})
+    if words:
+        yield Problem(
+            context.label,
+            "kea_api_port",
+            port,
+            f"{' and '.join(words)} and the HA listener cannot share one port",
+            f"Set kea_api_port to another one, for example {port + 1 if port < 65535 else port - 1}",
+        )
+
+
+def _ports_in_use(pair: Pair, server: Server) -> Iterator[Problem]:
+    for entry in ports(pair, server):
+        variable, port = _port_variable(entry), entry["port"]
+        for socket in (server.facts.get("kea") or {}).get("sockets") or []:
+            if _foreign_listener(socket, port, server.address):
+                yield Problem(
+                    server.host,
+                    variable,
+                    port,
+                    f"TCP port {port} of {server.host} is in use by {socket['process']}",
+                    f"Stop that program, or set {variable} to a free port, for example 8010",
+                )
 
 
 _UNPRIVILEGED = 1024
@@ -324,37 +357,34 @@ def transport_exists(context: Context) -> Iterator[Problem]:
     pair = context.pair
     api = pair.settings["kea_api"]
     if pair.transport == "control_agent" and api in ("control_socket", "none"):
-        yield Problem(
-            context.label,
-            "kea_api",
-            api,
-            "with the transport control_agent the API is the agent's",
-            "Set kea_ha_transport: listener, or remove kea_api",
-        )
+        message = "with the transport control_agent the API is the agent's"
+        fix = "Set kea_ha_transport: listener, or remove kea_api"
+        yield Problem(context.label, "kea_api", api, message, fix)
     for server in pair.servers:
         if server.dialect is None:
             continue
-        if not server.dialect.agent and pair.transport == "control_agent":
-            yield Problem(
-                server.host,
-                "kea_ha_transport",
-                "control_agent",
-                f"Kea {server.kea_version} has no Control Agent",
-                "Set kea_ha_transport: listener, or remove the variable",
-            )
-        elif not server.dialect.agent and api == "control_agent":
-            yield Problem(
-                server.host,
-                "kea_api",
-                api,
-                f"Kea {server.kea_version} has no Control Agent",
-                "Set kea_api: control_socket, or remove the variable",
-            )
-        elif not server.dialect.http_control_socket and api == "control_socket" and pair.transport == "listener":
-            yield Problem(
-                server.host,
-                "kea_api",
-                api,
-                f"the DHCP server of Kea {server.kea_version} cannot offer the API itself; it can since 2.7.2",
-                "Set kea_api: control_agent, or remove the variable",
-            )
+        if not server.dialect.agent:
+            yield from _agent_wanted(pair, server)
+        if not server.dialect.http_control_socket:
+            yield from _own_api_wanted(pair, server)
+
+
+def _agent_wanted(pair: Pair, server: Server) -> Iterator[Problem]:
+    message = f"Kea {server.kea_version} has no Control Agent"
+    if pair.transport == "control_agent":
+        fix = "Set kea_ha_transport: listener, or remove the variable"
+        yield Problem(server.host, "kea_ha_transport", "control_agent", message, fix)
+    elif pair.settings["kea_api"] == "control_agent":
+        fix = "Set kea_api: control_socket, or remove the variable"
+        yield Problem(server.host, "kea_api", "control_agent", message, fix)
+
+
+def _own_api_wanted(pair: Pair, server: Server) -> Iterator[Problem]:
+    if pair.transport == "listener" and pair.settings["kea_api"] == "control_socket":
+        yield Problem(
+            server.host,
+            "kea_api",
+            "control_socket",
+            f"the DHCP server of Kea {server.kea_version} cannot offer the API itself; it can since 2.7.2",
+            "Set kea_api: control_agent, or remove the variable",
+        )

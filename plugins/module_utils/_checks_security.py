@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from . import _firewall, _tls
 from ._plan import ports
@@ -24,33 +24,41 @@ def tls_complete(context: Context) -> Iterator[Problem]:
     from_files = pair.settings["kea_tls_source"] == _tls.FILES
     for server in pair.servers:
         given = [name for name in _TLS_FILES if server.settings[name]]
-        if not pair.tls and (given or from_files):
-            name = given[0] if given else "kea_tls_source"
-            yield Problem(
-                server.host,
-                name,
-                server.settings[name],
-                "TLS is off, so this has no effect and the servers talk in clear text",
-                f"Set kea_tls_enabled: true, or remove {name}",
-            )
-        elif given and not from_files:
-            yield Problem(
-                server.host,
-                given[0],
-                server.settings[given[0]],
-                "this file has no effect, because the collection makes the certificates itself",
-                f"Set kea_tls_source: files, or remove {', '.join(given)}",
-            )
+        if not pair.tls:
+            yield from _without_effect_as_tls_is_off(server, given or (["kea_tls_source"] if from_files else []))
         elif from_files:
-            for name in _TLS_FILES:
-                if name not in given and name not in server.broken:
-                    yield Problem(
-                        server.host,
-                        name,
-                        "",
-                        "kea_tls_source is files, but this one is not named",
-                        f"Set for example {name}: {BY_NAME[name].example}",
-                    )
+            yield from _files_not_named(server, given)
+        else:
+            yield from _files_beside_own_certificates(server, given)
+
+
+def _without_effect_as_tls_is_off(server: Server, names: Sequence[str]) -> Iterator[Problem]:
+    if names:
+        yield Problem(
+            server.host,
+            names[0],
+            server.settings[names[0]],
+            "TLS is off, so this has no effect and the servers talk in clear text",
+            f"Set kea_tls_enabled: true, or remove {names[0]}",
+        )
+
+
+def _files_beside_own_certificates(server: Server, given: Sequence[str]) -> Iterator[Problem]:
+    if given:
+        yield Problem(
+            server.host,
+            given[0],
+            server.settings[given[0]],
+            "this file has no effect, because the collection makes the certificates itself",
+            f"Set kea_tls_source: files, or remove {', '.join(given)}",
+        )
+
+
+def _files_not_named(server: Server, given: Sequence[str]) -> Iterator[Problem]:
+    for name in _TLS_FILES:
+        if name not in given and name not in server.broken:
+            message = "kea_tls_source is files, but this one is not named"
+            yield Problem(server.host, name, "", message, f"Set for example {name}: {BY_NAME[name].example}")
 
 
 @register(
@@ -64,35 +72,40 @@ def nobody_unauthenticated(context: Context) -> Iterator[Problem]:
     if pair.tls:
         return
     if pair.transport == "listener":
-        accepted = pair.settings["kea_accept_cleartext_api"]
-        firewall = "let a firewall admit only the partner to this port"
-        yield Problem(
-            context.label,
-            "kea_tls_enabled",
-            False,
-            f"without TLS the HA listener on port {pair.settings['kea_ha_port']} asks nobody for a password or a"
-            " certificate, so anybody on the network can stop DHCP",
-            firewall.capitalize()
-            if accepted
-            else f"Remove kea_tls_enabled: false; or accept it with kea_accept_cleartext_api: true, and {firewall}",
-            "" if accepted else ERROR,
-        )
+        yield _open_listener(context)
     offering = [server for server in pair.servers if api_of(pair, server.dialect) != "none"]
     if offering and pair.settings["kea_api_auth"]:
         message = f"the password of the API crosses the network in clear text, to port {pair.api_port}"
         yield Problem(context.label, "kea_tls_enabled", False, message, "Set kea_tls_enabled: true", INFO)
     elif offering:
-        refused = any(server.dialect is not None and not server.dialect.agent for server in offering)
-        yield Problem(
-            context.label,
-            "kea_api_auth",
-            False,
-            "Kea refuses an API without password and without TLS since 3.2"
-            if refused
-            else f"everybody on the network can command the servers through port {pair.api_port}",
-            "Remove kea_api_auth: false",
-            ERROR if refused else "",
-        )
+        yield _open_api(context, offering)
+
+
+def _open_listener(context: Context) -> Problem:
+    settings = context.pair.settings
+    message = (
+        f"without TLS the HA listener on port {settings['kea_ha_port']} asks nobody for a password or a certificate,"
+        " so anybody on the network can stop DHCP"
+    )
+    firewall = "let a firewall admit only the partner to this port"
+    if settings["kea_accept_cleartext_api"]:
+        return Problem(context.label, "kea_tls_enabled", False, message, firewall.capitalize())
+    fix = f"Remove kea_tls_enabled: false; or accept it with kea_accept_cleartext_api: true, and {firewall}"
+    return Problem(context.label, "kea_tls_enabled", False, message, fix, ERROR)
+
+
+def _open_api(context: Context, offering: Sequence[Server]) -> Problem:
+    refused = any(server.dialect is not None and not server.dialect.agent for server in offering)
+    return Problem(
+        context.label,
+        "kea_api_auth",
+        False,
+        "Kea refuses an API without password and without TLS since 3.2"
+        if refused
+        else f"everybody on the network can command the servers through port {context.pair.api_port}",
+        "Remove kea_api_auth: false",
+        ERROR if refused else "",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -127,10 +140,13 @@ def certificates_name_hosts(context: Context) -> Iterator[Problem]:
 
 @register("V16", ERROR, "A certificate of the own CA ends after it is renewed, and before its CA ends.")
 def certificate_lifetimes(context: Context) -> Iterator[Problem]:
-    settings = context.pair.settings
-    if not context.pair.tls or settings["kea_tls_source"] != _tls.OWN_CA:
-        return
-    valid, before = settings["kea_tls_valid_days"], settings["kea_tls_renew_before"]
+    if context.pair.tls and context.pair.settings["kea_tls_source"] == _tls.OWN_CA:
+        yield from _renewed_by_every_run(context)
+        yield from _longer_than_their_ca(context)
+
+
+def _renewed_by_every_run(context: Context) -> Iterator[Problem]:
+    valid, before = (context.pair.settings[name] for name in ("kea_tls_valid_days", "kea_tls_renew_before"))
     if before >= valid:
         yield Problem(
             context.label,
@@ -139,11 +155,15 @@ def certificate_lifetimes(context: Context) -> Iterator[Problem]:
             f"it is not less than kea_tls_valid_days, which is {valid} d, so every run would make new certificates",
             f"Set for example {valid // 3}",
         )
-    if valid > settings["kea_tls_ca_valid_days"]:
+
+
+def _longer_than_their_ca(context: Context) -> Iterator[Problem]:
+    valid, ca_valid = (context.pair.settings[name] for name in ("kea_tls_valid_days", "kea_tls_ca_valid_days"))
+    if valid > ca_valid:
         yield Problem(
             context.label,
             "kea_tls_ca_valid_days",
-            settings["kea_tls_ca_valid_days"],
+            ca_valid,
             f"the CA would end before its certificates, which are valid for {valid} d",
             "Set for example 3650",
         )

@@ -14,7 +14,10 @@ from ._options import ipv4_number, ipv4_text
 from ._registry import ERROR, WARNING, Context, Problem, doubles, key_path, register
 
 if TYPE_CHECKING:
-    from ._model import Server, Subnet
+    from ._model import Reservation, Server, Subnet
+
+    # A reservation, and what is wrong with it: in which part, with which value, message and fix.
+    _Wrong = tuple[Reservation, str, str, str, str]
 
 
 @register("P18", ERROR, "A subnet is written without host bits.", stork=["canonical_prefix"])
@@ -155,23 +158,27 @@ def _pool_problem(subnet: Subnet, pool: Any, taken: Sequence[tuple[int, str]]) -
     if pool.first > pool.last:
         return "the pool runs backwards", f"Write {ipv4_text(pool.last)}-{ipv4_text(pool.first)}"
     if pool.first < subnet.first or pool.last > subnet.last:
-        return (
-            f"the pool is not inside {subnet.network}",
-            f"Write a range inside it, for example {_example_pool(subnet)}",
-        )
+        message = f"the pool is not inside {subnet.network}"
+        return message, f"Write a range inside it, for example {_example_pool(subnet)}"
+    return _ends_in_pool(subnet, pool) or _others_in_pool(pool, taken)
+
+
+def _ends_in_pool(subnet: Subnet, pool: Any) -> tuple[str, str] | None:
+    """Return what is wrong with a pool that holds the first or the last address of its subnet."""
     if subnet.last - subnet.first > 1:
         for number, what in ((subnet.first, "network"), (subnet.last, "broadcast")):
             if pool.first <= number <= pool.last:
-                return (
-                    f"the pool holds the {what} address {ipv4_text(number)}",
-                    f"Write a range without it, for example {_example_pool(subnet)}",
-                )
+                message = f"the pool holds the {what} address {ipv4_text(number)}"
+                return message, f"Write a range without it, for example {_example_pool(subnet)}"
+    return None
+
+
+def _others_in_pool(pool: Any, taken: Sequence[tuple[int, str]]) -> tuple[str, str] | None:
+    """Return what is wrong with a pool that holds the address of a server, router or relay."""
     for number, owner in taken:
         if pool.first <= number <= pool.last:
-            return (
-                f"the pool holds {ipv4_text(number)}, which is the address of {_owner(owner)}",
-                "Take it out of the range, or split the pool in two",
-            )
+            message = f"the pool holds {ipv4_text(number)}, which is the address of {_owner(owner)}"
+            return message, "Take it out of the range, or split the pool in two"
     return None
 
 
@@ -202,7 +209,7 @@ def reservations_valid(context: Context) -> Iterator[Problem]:
         for subnet in subnets:
             if subnet.reservations:
                 yield from _reservation_problems(label, server, subnet, dict(reversed(_taken(context, server, subnet))))
-        for first, second in doubles(server.reservations, lambda entry: (entry.kind, entry.identifier)):
+        for first, second in doubles(server.reservations, _client_of):
             message = f"duplicate reservation: kea_dhcp4_extra{first.path} has the same {first.kind}"
             yield Problem(label, f"kea_dhcp4_extra{second.path}", second.identifier, message, "Keep one of them")
 
@@ -226,64 +233,68 @@ def reservations_give(context: Context) -> Iterator[Problem]:
 
 
 def _reservation_problems(label: str, server: Server, subnet: Subnet, taken: dict[int, str]) -> Iterator[Problem]:
-    addresses: dict[int, Any] = {}
-    clients: dict[tuple[str, str], Any] = {}
-    first, last, path = subnet.first, subnet.last, subnet.path
-    for entry in subnet.reservations:
-        other = clients.setdefault((entry.kind, entry.identifier), entry)
-        if other is not entry:
-            yield Problem(
-                label,
-                path + entry.path,
-                entry.identifier,
-                f"duplicate reservation: {path + other.path} has the same {entry.kind}",
-                "Keep one of them",
-            )
-        number = entry.address
-        if number is None:
-            continue
-        if not first <= number <= last:
-            yield Problem(
-                label,
-                path + entry.path + ".ip_address",
-                ipv4_text(number),
-                f"the reservation of {entry.identifier} is not inside {subnet.network}",
-                f"Write an address inside it, for example {ipv4_text(min(first + 10, last))}",
-            )
-            continue
-        if number in taken:
-            yield Problem(
-                label,
-                path + entry.path + ".ip_address",
-                ipv4_text(number),
-                f"the address reserved for {entry.identifier} belongs to {_owner(taken[number])}",
-                "Reserve another address",
-            )
-        elif first + 1 < last and number in (first, last):
-            yield Problem(
-                label,
-                path + entry.path + ".ip_address",
-                ipv4_text(number),
-                "the network and the broadcast address cannot be reserved",
-                "Reserve another address",
-            )
-        other = addresses.setdefault(number, entry)
-        if other is not entry and server.unique_reservations:
-            yield Problem(
-                label,
-                path + entry.path + ".ip_address",
-                ipv4_text(number),
-                f"duplicate reservation: the address is already reserved for {other.identifier} ({path + other.path})",
-                "Give each client its own address",
-            )
-        if subnet.out_of_pool and any(pool.first <= number <= pool.last for pool in subnet.pools):
-            yield Problem(
-                label,
-                path + entry.path + ".ip_address",
-                ipv4_text(number),
-                "the address is in a pool, but reservations_out_of_pool says that no reservation is",
-                "Reserve an address outside the pools, or remove reservations_out_of_pool",
-            )
+    """Yield what is wrong with the reservations of a subnet, one reservation after the other."""
+    first, last = subnet.first, subnet.last
+    addressed = [entry for entry in subnet.reservations if entry.address is not None]
+    inside = [entry for entry in addressed if first <= entry.address <= last]
+    found = [*_clients_reserved_twice(subnet)]
+    if len(inside) < len(addressed):
+        found += _addresses_outside(subnet, addressed)
+    found += _addresses_of_others(subnet, inside, taken)
+    if server.unique_reservations:
+        found += _addresses_reserved_twice(subnet, inside)
+    if subnet.out_of_pool:
+        found += _addresses_in_pools(subnet, inside)
+    for entry, part, value, message, fix in sorted(found, key=lambda item: item[0].index):
+        yield Problem(label, subnet.path + entry.path + part, value, message, fix)
+
+
+def _client_of(entry: Reservation) -> tuple[str, str]:
+    return entry.kind, entry.identifier
+
+
+def _wrong_address(entry: Reservation, message: str, fix: str) -> _Wrong:
+    return entry, ".ip_address", ipv4_text(entry.address), message, fix
+
+
+def _clients_reserved_twice(subnet: Subnet) -> Iterator[_Wrong]:
+    for first, second in doubles(subnet.reservations, _client_of):
+        message = f"duplicate reservation: {subnet.path + first.path} has the same {second.kind}"
+        yield second, "", second.identifier, message, "Keep one of them"
+
+
+def _addresses_outside(subnet: Subnet, addressed: Sequence[Reservation]) -> Iterator[_Wrong]:
+    for entry in addressed:
+        if not subnet.first <= entry.address <= subnet.last:
+            message = f"the reservation of {entry.identifier} is not inside {subnet.network}"
+            example = ipv4_text(min(subnet.first + 10, subnet.last))
+            yield _wrong_address(entry, message, f"Write an address inside it, for example {example}")
+
+
+def _addresses_of_others(subnet: Subnet, inside: Sequence[Reservation], taken: dict[int, str]) -> Iterator[_Wrong]:
+    ends = (subnet.first, subnet.last) if subnet.first + 1 < subnet.last else ()
+    for entry in inside:
+        if entry.address in taken:
+            message = f"the address reserved for {entry.identifier} belongs to {_owner(taken[entry.address])}"
+            yield _wrong_address(entry, message, "Reserve another address")
+        elif entry.address in ends:
+            message = "the network and the broadcast address cannot be reserved"
+            yield _wrong_address(entry, message, "Reserve another address")
+
+
+def _addresses_reserved_twice(subnet: Subnet, inside: Sequence[Reservation]) -> Iterator[_Wrong]:
+    for first, second in doubles(inside, lambda entry: entry.address):
+        whose = f"{first.identifier} ({subnet.path + first.path})"
+        message = f"duplicate reservation: the address is already reserved for {whose}"
+        yield _wrong_address(second, message, "Give each client its own address")
+
+
+def _addresses_in_pools(subnet: Subnet, inside: Sequence[Reservation]) -> Iterator[_Wrong]:
+    for entry in inside:
+        if any(pool.first <= entry.address <= pool.last for pool in subnet.pools):
+            message = "the address is in a pool, but reservations_out_of_pool says that no reservation is"
+            fix = "Reserve an address outside the pools, or remove reservations_out_of_pool"
+            yield _wrong_address(entry, message, fix)
 
 
 @register(

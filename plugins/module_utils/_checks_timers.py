@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from ._registry import ERROR, WARNING, Context, Problem, key_path, register
 
 if TYPE_CHECKING:
-    from ._model import Server
+    from ._model import Pair, Server
 
 
 # What is shorter was meant in seconds. P15 knows the longest max-response-delay.
@@ -23,9 +23,14 @@ _SENSIBLE_MS = {
 
 @register("P15", ERROR, "The partner may be silent for several heartbeats before it counts as lost.", warns=True)
 def response_after_heartbeats(context: Context) -> Iterator[Problem]:
-    pair = context.pair
-    heartbeat = pair.settings["kea_ha_heartbeat_delay"]
-    response = pair.settings["kea_ha_max_response_delay"]
+    yield from _lost_after_few_heartbeats(context)
+    for server in context.pair.servers:
+        if server.dialect is not None:
+            yield from _longer_than_kea_takes(context.pair, server)
+
+
+def _lost_after_few_heartbeats(context: Context) -> Iterator[Problem]:
+    heartbeat, response = (context.pair.settings[f"kea_ha_{name}_delay"] for name in ("heartbeat", "max_response"))
     if response < 3 * heartbeat and response >= _SENSIBLE_MS["kea_ha_max_response_delay"][0]:
         yield Problem(
             context.label,
@@ -37,18 +42,18 @@ def response_after_heartbeats(context: Context) -> Iterator[Problem]:
             f"Set at least {3 * heartbeat}",
             WARNING if response > heartbeat else "",
         )
-    for server in pair.servers:
-        if server.dialect is None:
-            continue
-        for name in ("kea_ha_heartbeat_delay", "kea_ha_max_response_delay", "kea_ha_max_ack_delay"):
-            if pair.settings[name] > server.dialect.max_delay:
-                yield Problem(
-                    server.host,
-                    name,
-                    pair.settings[name],
-                    f"Kea {server.kea_version} takes at most {server.dialect.max_delay} ms",
-                    "Set 60000 or less",
-                )
+
+
+def _longer_than_kea_takes(pair: Pair, server: Server) -> Iterator[Problem]:
+    for name in ("kea_ha_heartbeat_delay", "kea_ha_max_response_delay", "kea_ha_max_ack_delay"):
+        if pair.settings[name] > server.dialect.max_delay:
+            yield Problem(
+                server.host,
+                name,
+                pair.settings[name],
+                f"Kea {server.kea_version} takes at most {server.dialect.max_delay} ms",
+                "Set 60000 or less",
+            )
 
 
 @register("P16", ERROR, "HA delays are milliseconds, not seconds.")
@@ -56,21 +61,11 @@ def delays_are_milliseconds(context: Context) -> Iterator[Problem]:
     for name, (low, high) in _SENSIBLE_MS.items():
         value = context.pair.settings[name]
         if value < low:
-            yield Problem(
-                context.label,
-                name,
-                value,
-                f"{value} ms is too short",
-                f"Did you mean {value * 1000}? The unit is ms",
-            )
+            fix = f"Did you mean {value * 1000}? The unit is ms"
+            yield Problem(context.label, name, value, f"{value} ms is too short", fix)
         elif value > high:
-            yield Problem(
-                context.label,
-                name,
-                value,
-                f"{value} ms is too long",
-                f"Set a value from {low} to {high}",
-            )
+            fix = f"Set a value from {low} to {high}"
+            yield Problem(context.label, name, value, f"{value} ms is too long", fix)
 
 
 _MANY_CLIENTS = 100
@@ -81,45 +76,38 @@ _QUIET = 5
 @register("P17", WARNING, "The standby can take over, and only when the partner is really gone.", ignorable=True)
 def takeover_possible(context: Context) -> Iterator[Problem]:
     unacked = context.pair.settings["kea_ha_max_unacked_clients"]
+    for message, fix in _troubles_of_takeover(context, unacked):
+        yield Problem(context.label, "kea_ha_max_unacked_clients", unacked, message, fix)
+
+
+def _troubles_of_takeover(context: Context, unacked: int) -> Iterator[tuple[str, str]]:
     if unacked == 0:
-        yield Problem(
-            context.label,
-            "kea_ha_max_unacked_clients",
-            0,
-            "both servers would answer if only the link between them failed",
-            "Set it to a small number of clients, for example 5",
-        )
-        return
-    if unacked > _MANY_CLIENTS:
+        message = "both servers would answer if only the link between them failed"
+        yield message, "Set it to a small number of clients, for example 5"
+    elif unacked > _MANY_CLIENTS:
         message = f"take-over waits for {unacked + 1} unserved clients; most networks never have so many at once"
-        yield Problem(
-            context.label, "kea_ha_max_unacked_clients", unacked, message, "Set a smaller number, for example 5"
-        )
-        return
+        yield message, "Set a smaller number, for example 5"
+    else:
+        for clients in _numbers_of_clients(context):
+            yield from _waits_for_more_than_there_are(unacked, clients)
+
+
+def _numbers_of_clients(context: Context) -> Iterator[int]:
+    """Yield for how many clients there is room, unless there are pools that could not be read."""
     for _label, _server, subnets in context.subnet_sets():
-        if any(len(subnet.pools) < subnet.raw_pools for subnet in subnets):
-            continue  # what could not be read would count, too
-        clients = sum(pool.last - pool.first + 1 for subnet in subnets for pool in subnet.pools)
-        clients += sum(len(subnet.reservations) for subnet in subnets)
-        if subnets and 0 < clients <= unacked:
-            yield Problem(
-                context.label,
-                "kea_ha_max_unacked_clients",
-                unacked,
-                f"take-over waits for {unacked + 1} unserved clients, but there is room for {clients} only",
-                "Set a smaller number, for example 2",
-            )
-        elif subnets and unacked < clients < _QUIET * (unacked + 1):
-            yield Problem(
-                context.label,
-                "kea_ha_max_unacked_clients",
-                unacked,
-                f"take-over waits for {unacked + 1} unserved clients, and with room for {clients} only that may"
-                " take hours",
-                "Set 1; or 0 if the servers and the clients are on the same switch (docs/timers.md)"
-                if unacked > 1
-                else "Set 0 if the servers and the clients are on the same switch (docs/timers.md), or accept it",
-            )
+        if all(len(subnet.pools) >= subnet.raw_pools for subnet in subnets):
+            clients = sum(pool.last - pool.first + 1 for subnet in subnets for pool in subnet.pools)
+            yield clients + sum(len(subnet.reservations) for subnet in subnets)
+
+
+def _waits_for_more_than_there_are(unacked: int, clients: int) -> Iterator[tuple[str, str]]:
+    waits = f"take-over waits for {unacked + 1} unserved clients"
+    if 0 < clients <= unacked:
+        yield f"{waits}, but there is room for {clients} only", "Set a smaller number, for example 2"
+    elif unacked < clients < _QUIET * (unacked + 1):
+        switch = "0 if the servers and the clients are on the same switch (docs/timers.md)"
+        fix = f"Set 1; or {switch}" if unacked > 1 else f"Set {switch}, or accept it"
+        yield f"{waits}, and with room for {clients} only that may take hours", fix
 
 
 # Beyond it the two servers' clocks would end HA (Kea's own limit), in ms.
@@ -129,21 +117,29 @@ _CLOCK_LIMIT = 60000
 @register("V11", ERROR, "A client renews, then rebinds, then its lease ends, everywhere.", warns=True)
 def lifetimes_in_order(context: Context) -> Iterator[Problem]:
     settings = context.pair.settings
-    renew, rebind, valid = (settings["kea_" + name] for name in ("renew_timer", "rebind_timer", "valid_lifetime"))
-    for name, value, limit_name, limit in (
-        ("kea_renew_timer", renew, "kea_rebind_timer", rebind),
-        ("kea_rebind_timer", rebind, "kea_valid_lifetime", valid),
-    ):
-        if value >= limit:
+    yield from _timers_out_of_order(context)
+    yield from _lease_ends_before_takeover(context)
+    for label, server in context.subnet_owners():
+        for path, values, inherited in _own_lifetimes(server, settings):
+            yield from _order_problems(label, path, values, inherited)
+
+
+def _timers_out_of_order(context: Context) -> Iterator[Problem]:
+    settings, valid = context.pair.settings, context.pair.settings["kea_valid_lifetime"]
+    for name, longer in (("kea_renew_timer", "kea_rebind_timer"), ("kea_rebind_timer", "kea_valid_lifetime")):
+        if settings[name] >= settings[longer]:
             yield Problem(
                 context.label,
                 name,
-                value,
-                f"it must be smaller than {limit_name}, which is {limit} s",
+                settings[name],
+                f"it must be smaller than {longer}, which is {settings[longer]} s",
                 f"With kea_valid_lifetime: {valid} set for example kea_renew_timer: {max(1, valid // 2)}"
                 f" and kea_rebind_timer: {max(2, valid * 3 // 4)}",
             )
-    response = settings["kea_ha_max_response_delay"]
+
+
+def _lease_ends_before_takeover(context: Context) -> Iterator[Problem]:
+    valid, response = (context.pair.settings[name] for name in ("kea_valid_lifetime", "kea_ha_max_response_delay"))
     needed = 2 * response + _CLOCK_LIMIT
     if valid * 1000 < needed:
         yield Problem(
@@ -155,9 +151,6 @@ def lifetimes_in_order(context: Context) -> Iterator[Problem]:
             f"Set at least {-(-needed // 1000)}",
             WARNING,
         )
-    for label, server in context.subnet_owners():
-        for path, values, inherited in _own_lifetimes(server, settings):
-            yield from _order_problems(label, path, values, inherited)
 
 
 _BOUNDS = ("min-valid-lifetime", "max-valid-lifetime")
