@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
+from pathlib import Path
 
 import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
@@ -111,6 +113,25 @@ def test_registry_is_sound():
         assert re.match(r"^[PVCLR]\d\d$", check.id)
         assert check.severity in ("error", "warning", "info")
         assert check.what.endswith(".")
+
+
+LONGEST_BODY = 16
+CHECKS_DIR = Path(_findings.__file__).parent
+
+
+def body_lines(function):
+    """Return how many lines a function has beside its decorators, its signature and its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", sorted(CHECKS_DIR.glob("_checks_*.py")), ids=lambda path: path.name)
+def test_a_check_is_short(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    assert functions
+    long = {node.name: body_lines(node) for node in functions if body_lines(node) > LONGEST_BODY}
+    assert not long, f"split along what they mean, {LONGEST_BODY} lines each at most: {long}"
 
 
 def test_every_checker_of_stork_is_covered():
