@@ -25,7 +25,7 @@ class Written(NamedTuple):
     """As it was written; empty for a secret."""
     file: str
     line: int
-    made: float
+    made: float | str
     """What YAML made of it; of a key that stands twice, the line of the first one."""
 
     @property
@@ -42,6 +42,8 @@ class Sources:
     octal: list[Written] = field(default_factory=list)
     base_60: list[Written] = field(default_factory=list)
     fractions: list[Written] = field(default_factory=list)
+    times: list[Written] = field(default_factory=list)
+    """Dates with a time of day; a date alone stays what it was."""
     clear: dict[str, list[Written]] = field(default_factory=dict)
     """Secrets in clear text, by name."""
     references: dict[str, set[str]] = field(default_factory=dict)
@@ -55,21 +57,27 @@ class Sources:
 _FILES = (CONTROLLER,)
 
 
-@register("V33", ERROR, "Every key stands once in a file, and numbers mean what they look like.", looks_at=_FILES)
+@register("V33", ERROR, "Every key stands once in a file, and numbers and times stay what they are.", looks_at=_FILES)
 def written_plainly(sources: Sources) -> Iterator[Problem]:
     for item in sources.doubles:
         message = f"the key stands twice in {item.file}, lines {item.made} and {item.line}; YAML keeps the last one"
         yield Problem(item.host, item.variable, None, message, "Keep one of them")
-    for item in sources.octal:
-        message = f"in {item.place}: YAML reads a number with a leading 0 as octal, so this is {item.made}"
-        fix = f"Write {item.text.lstrip('-+0') or 0}, or {item.made} if that is meant"
+    for item, reads, fix in _read_as_another(sources):
+        message = f"in {item.place}: YAML reads {reads}, so this is {item.made}"
         yield Problem(item.host, item.variable, item.text, message, fix)
+
+
+def _read_as_another(sources: Sources) -> Iterator[tuple[Written, str, str]]:
+    """Yield what is something else to YAML than it looks like, how YAML reads it, and what to write instead."""
+    for item in sources.octal:
+        fix = f"Write {item.text.lstrip('-+0') or 0}, or {item.made} if that is meant"
+        yield item, "a number with a leading 0 as octal", fix
     for item in sources.base_60:
-        message = f"in {item.place}: YAML reads numbers with colons in base 60, so this is {item.made}"
-        yield Problem(item.host, item.variable, item.text, message, f'Write {item.made}, or "{item.text}" for a text')
+        yield item, "numbers with colons in base 60", f'Write {item.made}, or "{item.text}" for a text'
     for item in sources.fractions:
-        message = f"in {item.place}: YAML reads a number with a fraction, so this is {item.made}"
-        yield Problem(item.host, item.variable, item.text, message, f'Write "{item.text}", in quotes')
+        yield item, "a number with a fraction", f'Write "{item.text}", in quotes'
+    for item in sources.times:
+        yield item, "a date with a time of day", f'Write "{item.text}", in quotes'
 
 
 @register("P42", WARNING, "Secrets on the controller are in a vault, or for their owner's eyes alone.", looks_at=_FILES)

@@ -27,7 +27,7 @@ from ._dialect import (
 )
 from ._options import Vocabulary, addresses_of, ipv4_number, ipv4_text, parse_options, series_order, vocabulary
 from ._registry import ERROR, SHORT, Finding, key_path, merge_hosts, short
-from ._traps import as_yaml_read, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
+from ._traps import as_yaml_read, is_date, meant_address, meant_network, meant_range, oddity, sexagesimal, tidy
 from ._variables import (
     BY_NAME,
     EXPIRED_LEASES_DEFAULT,
@@ -348,13 +348,15 @@ class _Reader:
         if value is None:
             return message + ", but is empty"
         given = next((word for kind, word in _TYPE_WORDS.items() if _is_type(kind, value)), "something else")
-        message = f"{message}, but is {'a number with a fraction' if isinstance(value, float) else given}"
-        read = as_yaml_read(value) if variable.type == "str" else ""
+        given = "a date" if is_date(value) else "a number with a fraction" if isinstance(value, float) else given
+        message = f"{message}, but is {given}"
+        # In which other ways a number may have been written would tell a secret.
+        read = as_yaml_read(value) if variable.type == "str" and not variable.secret else ""
         return f"{message}: {read}" if read else message
 
     @staticmethod
     def _type_fix(variable: Variable, value: Any) -> str:
-        if variable.type in ("int", "bool") and isinstance(value, str):
+        if variable.type in ("int", "bool") and isinstance(value, str) and not is_date(value):
             good = _yaml(variable.example)
             return (
                 f"Write it without quotes, for example {variable.name}: {good};"
@@ -833,6 +835,11 @@ def _kebab(value: Any) -> Any:
     return value
 
 
+def _is_ipv6(text: str) -> bool:
+    """Tell an IPv6 address, network or range; a time of day has colons, too."""
+    return ":" in text and not is_date(text)
+
+
 def normalise_identifier(kind: str, value: Any) -> tuple[str | None, str, str]:
     """Return (identifier as Kea writes it, message, fix); the identifier is None when the input is not unambiguous."""
     if isinstance(value, str) and kind == "hw-address" and _PLAIN_MAC.match(value):
@@ -986,7 +993,7 @@ class _SubnetReader:
                 return ipaddress.IPv4Network(text, strict=False)
         except ValueError:
             pass
-        message = "an IPv6 network, but DHCPv4 needs an IPv4 one" if ":" in text else "not an IPv4 network"
+        message = "an IPv6 network, but DHCPv4 needs an IPv4 one" if _is_ipv6(text) else "not an IPv4 network"
         meant = meant_network(value)
         fix = f"Write {meant}" if meant else "Write address and prefix length, for example 192.168.1.0/24"
         self.reader.not_text("V04", where, value, message, fix)
@@ -1046,7 +1053,7 @@ class _SubnetReader:
         if ends is None:
             meant = meant_range(text) or meant_network(text)
             fix = "Write a range such as 192.168.1.100-192.168.1.199, or a network such as 192.168.1.128/26"
-            six = ":" in str(text)
+            six = _is_ipv6(str(text))
             message = "an IPv6 range, but DHCPv4 needs an IPv4 one" if six else "not a range of IPv4 addresses"
             shown = text if text is not None else raw
             self.reader.not_text("P23", where, shown, message, f"Write {meant}" if meant else fix)
@@ -1090,7 +1097,7 @@ class _SubnetReader:
         self.reader.wrong("V06", where, raw, message, fix + ' hw_address: "1a:1b:1c:1d:1e:1f"')
 
     def bad_address(self, where: str, value: Any) -> None:
-        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if ":" in str(value) else "not an IPv4 address"
+        message = "an IPv6 address, but DHCPv4 needs an IPv4 one" if _is_ipv6(str(value)) else "not an IPv4 address"
         meant = meant_address(value)
         fix = f"Write {meant}" if meant else "Write for example 192.168.1.10"
         self.reader.not_text("P24", where, "" if value is None else value, message, fix)

@@ -28,6 +28,8 @@ _LOOKALIKES = {
     "\uff1a": ":",
     "\uff0c": ",",
 }
+# What YAML has made of a date, as it reaches the model: without a time of day, or with one.
+_DATE = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:.*)?$")
 _ORDINARY = re.compile(r"^[!-~](?:[ -~]*[!-~])?$")
 
 
@@ -72,6 +74,11 @@ def as_yaml_read(value: Any) -> str:
     if isinstance(value, int):
         return f"YAML read a number without quotes{_other_ways(value)}"
     return ""
+
+
+def is_date(value: Any) -> bool:
+    """Tell whether a text is a date, which nothing in a configuration of Kea is."""
+    return isinstance(value, str) and bool(_DATE.match(value))
 
 
 def _other_ways(number: int) -> str:

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 import yaml
 from ansible_collections.keaops.kea.plugins.module_utils._checks_files import Sources, Written
@@ -24,6 +25,7 @@ _VARIABLE_ENDINGS = ("", ".yml", ".yaml", ".json")
 _OURS = "kea_"
 _OCTAL = re.compile(r"^[-+]?0[0-9_]+$")
 _BASE_60 = re.compile(r"^[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+$")
+_TIME = re.compile(r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt \t]+[0-9]{1,2}:[0-9]{2}:[0-9]{2}")
 _FRACTION = re.compile(r"^[0-9]+\.[0-9]*0$")
 _SECRET = re.compile(r"pass|secret")
 _NAME_ONLY = re.compile(r"^\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}$", re.IGNORECASE)
@@ -157,7 +159,8 @@ class _Reader:
 
     def number(self, frame: _Frame, event: yaml.ScalarEvent, line: int) -> None:
         text, key = event.value, frame.key
-        if event.style or not event.implicit[0] or key in _IDENTIFIERS:
+        # Of a secret nothing may be told, not even what YAML made of it; the model says that it is no text.
+        if event.style or not event.implicit[0] or key in _IDENTIFIERS or _SECRET.search(key or ""):
             return
         if _OCTAL.match(text) and not set(text) & set("89"):
             self.sources.octal.append(self.written(frame, text, line, int(text.replace("_", ""), 8)))
@@ -165,8 +168,10 @@ class _Reader:
             self.sources.base_60.append(self.written(frame, text, line, _base_60(text)))
         elif key == "kea_version" and _FRACTION.match(text) and str(float(text)) != text:
             self.sources.fractions.append(self.written(frame, text, line, float(text)))
+        elif _TIME.match(text) and _time(text) != text:
+            self.sources.times.append(self.written(frame, text, line, _time(text)))
 
-    def written(self, frame: _Frame, text: str, line: int, made: float = 0) -> Written:
+    def written(self, frame: _Frame, text: str, line: int, made: float | str = 0) -> Written:
         path = frame.path()
         start = next((index for index, key in enumerate(path) if key.startswith(_OURS)), len(path) - 1)
         return Written(_host_of(path[:start], self.file), ".".join(path[start:]), text, self.shown, line, made)
@@ -177,6 +182,12 @@ def _base_60(text: str) -> int:
     for part in text.replace("_", "").lstrip("-+").split(":"):
         number = number * 60 + int(part)
     return number
+
+
+def _time(text: str) -> str:
+    """Return what becomes of a date with a time of day; the text itself if YAML reads it as a text."""
+    made = yaml.safe_load(text)
+    return made.isoformat() if isinstance(made, datetime) else text
 
 
 def _host_of(path: Sequence[str], file: str) -> str:

@@ -230,6 +230,51 @@ def test_what_nobody_sees_in_a_secret_is_found_and_the_secret_not_shown():
     assert "hid" not in found[0].text()
 
 
+RESERVED = {"hw_address": "1a:1b:1c:1d:1e:1f", "ip_address": "192.168.1.10"}
+# Where a date stands: (id, variable, how it gets there, what is said of it). Ansible hands a date over as a text.
+DATES = {
+    "a number": (
+        "V03",
+        "kea_valid_lifetime",
+        lambda date: {"kea_valid_lifetime": date},
+        ["must be a whole number, but is a date", "Write for example kea_valid_lifetime: 43200"],
+    ),
+    "a truth value": (
+        "V03",
+        "kea_tls_enabled",
+        lambda date: {"kea_tls_enabled": date},
+        ["must be true or false, but is a date", "Write for example kea_tls_enabled: "],
+    ),
+    "a network": ("V04", "kea_subnets[0].subnet", lambda date: subnet(subnet=date), ["not an IPv4 network", "Write"]),
+    "a pool": ("P23", "kea_subnets[0].pools[0]", lambda date: subnet(pools=[date]), ["not a range of IPv4", "Write"]),
+    "an address": (
+        "P24",
+        "kea_subnets[0].reservations[0].ip_address",
+        lambda date: subnet(reservations=[{**RESERVED, "ip_address": date}]),
+        ["not an IPv4 address", "Write for example 192.168.1.10"],
+    ),
+}
+
+
+@pytest.mark.parametrize("date", ["2026-01-02", "2026-01-02T12:30:45"])
+@pytest.mark.parametrize("name", DATES)
+def test_a_date_is_called_one(name, date):
+    check_id, variable, change, texts = DATES[name]
+    (found,) = [item for item in examine(change(date)) if item.id == check_id]
+    assert (found.severity, found.host, found.variable, found.value) == ("error", BOTH, variable, date)
+    for text in texts:
+        assert text in found.text()
+    assert "IPv6" not in found.text()
+    assert "without quotes" not in found.text()
+
+
+@pytest.mark.parametrize("number", [45045, 3600, 8])
+def test_a_password_that_yaml_made_a_number_is_not_told(number):
+    (found,) = [item for item in examine({"kea_api_password": number}) if item.id == "V03"]
+    assert (found.variable, found.value) == ("kea_api_password", "")
+    assert found.message == "the value must be text, but is a whole number"
+
+
 def test_expressions_and_comments_may_have_lines_and_blanks():
     classes = [
         {

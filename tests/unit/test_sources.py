@@ -10,6 +10,7 @@ import pytest
 import yaml
 from ansible_collections.keaops.kea.plugins.module_utils._findings import check_run
 from ansible_collections.keaops.kea.plugins.plugin_utils import _sources
+from ansible_collections.keaops.kea.plugins.plugin_utils._inventory import plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pairs import build
@@ -96,6 +97,34 @@ def test_a_version_that_loses_its_zero(written):
     assert written({"host_vars/dhcp2.yml": "kea_version: 2.6"}) == []
 
 
+TIMES = {
+    "2026-01-02 12:30:45": "2026-01-02T12:30:45",
+    "2026-1-2 3:30:45": "2026-01-02T03:30:45",
+    "2026-01-02t12:30:45Z": "2026-01-02T12:30:45+00:00",
+}
+
+
+@pytest.mark.parametrize("typed", TIMES)
+def test_a_date_with_a_time_of_day(written, typed):
+    content = f"kea: {{hosts: {{dhcp1: {{kea_dhcp4_extra: {{user-context: {{since: {typed}}}}}}}}}}}"
+    assert plain(yaml.safe_load(typed)) == TIMES[typed]
+    ((check_id, severity, host, variable, value, text),) = written({"hosts.yml": content})
+    assert (check_id, severity, host, value) == ("V33", "error", "dhcp1", typed)
+    assert variable == "kea_dhcp4_extra.user-context.since"
+    assert f"in hosts.yml, line 1: YAML reads a date with a time of day, so this is {TIMES[typed]}." in text
+    assert f'Write "{typed}", in quotes' in text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["2026-01-02", "2026-01-02T12:30:45", '"2026-01-02 12:30:45"', "2026-01-02 12:30", "2026-01-02 12:30:45 in Bern"],
+)
+def test_a_date_that_stays_what_it_was(written, typed):
+    meant = plain(yaml.safe_load(typed))
+    assert meant == typed.strip('"')
+    assert written({"hosts.yml": f"kea: {{vars: {{kea_option_data: {{domain-name: {typed}}}}}}}"}) == []
+
+
 DOUBLES = {
     "a variable": ("kea: {vars: {kea_ha_port: 8000, kea_ha_port: 8001}}", "", "kea_ha_port"),
     "a variable of a host": ("kea: {hosts: {dhcp1: {kea_ha_port: 8000,\n kea_ha_port: 8001}}}", "dhcp1", "kea_ha_port"),
@@ -167,6 +196,15 @@ def test_a_secret_in_clear_text(written, mode, severity):
     assert "encrypt_string --name kea_api_password" in text
     assert "chmod 600 hosts.yml" in text
     assert PASSWORD not in text
+
+
+@pytest.mark.parametrize("password", ["0127765", "12:30:45", "2026-01-02 12:30:45"])
+def test_a_secret_that_yaml_made_another_is_not_told(written, password):
+    ((check_id, _severity, _host, variable, value, text),) = written(
+        {"hosts.yml": f"kea: {{vars: {{kea_api_password: {password}}}}}"}
+    )
+    assert (check_id, variable, value) == ("P42", "kea_api_password", "")
+    assert not any(form in text for form in (password, "45045", "2026"))
 
 
 def test_a_secret_that_is_taken_from_another_variable(written):

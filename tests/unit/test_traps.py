@@ -54,6 +54,23 @@ def test_what_yaml_made_of_it(value, clause):
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-01-02", True),
+        ("2026-01-02T12:30:45", True),
+        ("2026-01-02T12:30:45+01:00", True),
+        ("2026-01-02-03", False),
+        ("20-26-01-02-03-04", False),
+        ("2001:db8::1", False),
+        (20260102, False),
+        (None, False),
+    ],
+)
+def test_a_date(value, expected):
+    assert _traps.is_date(value) is expected
+
+
+@pytest.mark.parametrize(
     ("function", "text", "meant"),
     [
         (_traps.meant_address, "192.168.001.010", "192.168.1.10"),
@@ -84,5 +101,6 @@ def test_what_was_meant(function, text, meant):
 @given(st.text(max_size=12) | st.none() | st.integers() | st.floats() | st.booleans())
 def test_nothing_raises(value):
     assert isinstance(_traps.oddity(value) + _traps.as_yaml_read(value), str)
+    assert isinstance(_traps.is_date(value), bool)
     for function in (_traps.meant_address, _traps.meant_network, _traps.meant_range):
         assert isinstance(function(value), str)
