@@ -28,7 +28,14 @@ def be_drained(pair: Pair) -> None:
 def be_stuck(pair: Pair) -> None:
     """Restart a drained server before its partner misses it: Kea drains it again, for good."""
     be_drained(pair)
-    pair.primary.run("systemctl restart kea-dhcp4-server")
+    # The partner is held meanwhile, so that it misses nothing however long the restart takes.
+    partner = pair.standby.pid()
+    pair.standby.run(f"kill -STOP {partner}")
+    try:
+        pair.primary.run("systemctl restart kea-dhcp4-server")
+        pair.primary.run("timeout 20 sh -c 'until test -S /run/kea/kea4-ctrl-socket; do sleep 0.1; done'")
+    finally:
+        pair.standby.run(f"kill -CONT {partner}")
     pair.wait_for("in-maintenance", "partner-in-maintenance")
 
 
