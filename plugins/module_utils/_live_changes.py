@@ -51,18 +51,32 @@ def steps(old: dict[str, Any], new: dict[str, Any]) -> list[Step] | None:
         old: what runs, as rendered: ``{"Dhcp4": {...}}``.
         new: what is wanted.
     """
+    return None if obstacle(old, new) else list(_between(old, new))
+
+
+def obstacle(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Return what of a change commands cannot do, in words; empty when they can do all of it.
+
+    Args:
+        old, new: as for ``steps``.
+    """
     before, after = old.get("Dhcp4") or {}, new.get("Dhcp4") or {}
-    if {key: value for key, value in before.items() if key != "subnet4"} != {
-        key: value for key, value in after.items() if key != "subnet4"
-    }:
-        return None
+    keys = [key for key in {**before, **after} if key != "subnet4" and before.get(key) != after.get(key)]
+    if keys:
+        return f"{', '.join(keys)} {'changes' if len(keys) == 1 else 'change'}, which is not in a subnet of subnet4"
     was, wanted = _by_id(before.get("subnet4")), _by_id(after.get("subnet4"))
     if was is None or wanted is None:
-        return None
-    if any(was[number]["subnet"] != subnet["subnet"] for number, subnet in wanted.items() if number in was):
-        return None
-    found = list(_in_order(was, wanted))
-    return found if len(found) <= MOST_STEPS else None
+        return "a subnet has no id of its own, or a reservation no identifier that Kea's commands know"
+    moved = [number for number, subnet in wanted.items() if number in was and was[number]["subnet"] != subnet["subnet"]]
+    if moved:
+        return f"the prefix of the subnet with the id {moved[0]} changes"
+    count = sum(1 for _step in _in_order(was, wanted))
+    return f"it takes {count} commands, and more than {MOST_STEPS} are slower than a restart" if count > MOST_STEPS else ""
+
+
+def _between(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Step]:
+    was, wanted = (_by_id((content.get("Dhcp4") or {}).get("subnet4")) or {} for content in (old, new))
+    return _in_order(was, wanted)
 
 
 def _by_id(subnets: Iterable[dict[str, Any]] | None) -> dict[int, dict[str, Any]] | None:
