@@ -100,11 +100,18 @@ ERRORS = {
         ["3.2.0", "no Control Agent", "kea_api: control_socket"],
     ),
     "no API of the server in 2.6": (
-        {"group": {"kea_ha_transport": "listener", "kea_api": "control_socket"}},
+        {"group": {"kea_version": "2.6.3", "kea_ha_transport": "listener", "kea_api": "control_socket"}},
         "P11",
         "dhcp1",
         "kea_api",
         ["2.6.3", "kea_api: control_agent"],
+    ),
+    "live changes before 3.0": (
+        {"group": {"kea_version": "2.6.3", "kea_apply": "live"}},
+        "P11",
+        "dhcp1",
+        "kea_apply",
+        ["Kea 2.6.3 cannot be changed while it runs; Kea 3.0 and later can", "kea_apply: auto"],
     ),
     "an agent that is no API": (
         {"group": {"kea_ha_transport": "control_agent", "kea_api": "none"}},
