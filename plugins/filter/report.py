@@ -108,8 +108,7 @@ def _member(hostvars: Any, host: str, in_play: Any) -> _settle.Member:
         follows=bool(host_vars.get("__kea_follows")),
         lost=host not in in_play,
         open=any(result.get("run_open") for result in results),
-        changed=(_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("action")
-        in ("start", "restart", "live"),
+        changed=(_inventory.registered(host_vars, "__kea_dhcp4_result") or {}).get("action") in ("start", "restart"),
         put_back=bool(host_vars.get("__kea_put_back")),
         why_not=_sentences(host_vars.get("__kea_not_put_back")),
         partner_equal=bool(asked.get("compared") and not asked.get("difference_count")) if asked else None,

@@ -307,6 +307,8 @@ SILENT = {
     ),
     "every interface on one host": ({"dhcp2": {"kea_interfaces": ["*"]}}, "V48"),
     "hot standby": ({}, "V49"),
+    "live changes since 3.0": ({"group": {"kea_version": "3.0.4", "kea_apply": "live"}}, "P11"),
+    "live changes where no host was asked": ({"group": {"kea_apply": "live"}}, "P11"),
     "addresses of another network than Ansible's": (
         {"dhcp1": {"kea_ha_address": "10.0.0.1"}, "dhcp2": {"kea_ha_address": "10.0.0.2"}},
         "P06",
@@ -328,6 +330,7 @@ def test_is_silent(name):
         {"kea_version": "3.0.4", "kea_api": "none", "kea_api_port": 8000},
         {"kea_version": "3.0.4", "kea_api": "control_agent"},
         {"kea_version": "3.0.4", "kea_api_auth": False},
+        {"kea_version": "3.0.4", "kea_apply": "live"},
         {"kea_version": "3.2.0", "kea_api_auth": False},
         {"kea_version": "3.0.4", "kea_ha_transport": "control_agent"},
         {"kea_tls_enabled": True},
