@@ -1129,7 +1129,7 @@ class Transaction:
                 with self._timed("check"):
                     self._check(before, candidate, check_mode)
                 if not check_mode:
-                    self._apply(before, candidate, action == "live")
+                    action = self._apply_somehow(before, candidate, action)
             finally:
                 self.system.remove(candidate)
         elif action != "none":
@@ -1348,6 +1348,20 @@ class Transaction:
             self.system.write(candidate, text, self._owner, self.wanted.mode)
         except OSError as exc:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
+
+    def _apply_somehow(self, before: Before, candidate: str, action: str) -> str:
+        """Apply the candidate; a server that did not follow it by commands is restarted, if it may be. Returns the action."""
+        try:
+            self._apply(before, candidate, action == "live")
+        except NotFollowed as exc:
+            # One that could be taken back by a restart only has had enough.
+            if self.wanted.apply == ONLY_LIVE or self.unit.state().pid != before.unit.pid:
+                raise
+            self.warnings.append(f"{exc.message}. It is restarted with the new configuration instead")
+            self._write_candidate(candidate, self.text)
+            self._apply(before, candidate, live=False)
+            return "restart"
+        return action
 
     def _apply(self, before: Before, candidate: str, live: bool) -> None:
         """Hand over, replace, restart, prove; or replace, send commands, prove. On any failure put the old state back."""

@@ -169,21 +169,40 @@ def unlike(running: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
         running: the ``Dhcp4`` of its ``config-get``.
         wanted: the ``Dhcp4`` as rendered. What it does not name has Kea's default, and is not looked at.
     """
-    first = {"subnet4": [_normal(subnet) for subnet in wanted.get("subnet4") or []]}
-    second = {"subnet4": [_normal(subnet) for subnet in running.get("subnet4") or []]}
+    names = {_code(entry): entry["name"] for entry in _options(running.get("subnet4")) if entry.get("name")}
+    first, second = ({"subnet4": _alike(section.get("subnet4") or [], names)} for section in (wanted, running))
     return [found.text("the file", "the server") for found in _compare.compare(first, second)]
 
 
-def _normal(subnet: dict[str, Any]) -> dict[str, Any]:
-    """Return a subnet with its clients as Kea writes them."""
-    return {**subnet, "reservations": [_plain(entry) for entry in subnet.get("reservations") or []]}
+def _code(option: dict[str, Any]) -> tuple[str, Any]:
+    return option.get("space") or "dhcp4", option.get("code")
 
 
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
-    found = dict(entry)
+def _options(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every option in subnets, pools and reservations."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from _options(item)
+    if isinstance(value, dict):
+        yield from value.get("option-data") or []
+
+
+def _alike(value: Any, names: dict[tuple[str, Any], str]) -> Any:
+    """Return subnets with clients, and options that have no name or no text, as Kea writes them."""
+    if isinstance(value, list):
+        return [_alike(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _alike(item, names) for key, item in value.items()}
+    if "subnet" in found:
+        found.setdefault("reservations", [])
+    for option in found.get("option-data") or []:
+        if not option.get("name") and _code(option) in names:
+            option["name"] = names[_code(option)]
+        if option.get("csv-format") is False:
+            option["data"] = _hexadecimal(str(option.get("data", "")))
     for kind in _IDENTIFIERS:
-        if found.get(kind):
-            found[kind] = _hexadecimal(str(found[kind]))
+        if isinstance(found.get(kind), str):
+            found[kind] = _hexadecimal(found[kind])
     return found
 
 

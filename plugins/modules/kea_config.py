@@ -23,7 +23,7 @@ description:
     stop it.
   - "A running DHCPv4 server of Kea 3.0 or later follows a change of its subnets by commands, where O(apply) allows it:
     there is no restart and no hand-over then, and no packet is lost. What the server runs is compared with the file
-    afterwards; if the two differ, file and server are put back, by commands if it can be proven, else by a restart."
+    afterwards; if the two differ, file and server are put back, by commands if that can be proven, else by a restart."
   - Only a different meaning is a change. White space, comments, the order of keys and O(header) are not.
   - A file that was never proven to serve (for example because the host lost power in the middle) is applied again, and
     so is one whose daemon does not serve.
@@ -169,7 +169,8 @@ options:
     description:
       - How a change reaches a DHCPv4 server that runs.
       - V(rolling) restarts it. V(live) sends commands, and fails before anything was touched when they cannot do the
-        whole change. V(auto) sends commands where they can, else it restarts.
+        whole change. V(auto) sends commands where they can, else it restarts. So it does, with a warning, after commands
+        that Kea refused, or that did not lead to the wanted configuration, and were taken back.
       - "Commands can change subnets and what is in them: pools, options, reservations. That takes Kea 3.0 or later with
         the hooks subnet_cmds and host_cmds loaded, and a server that runs what was applied last."
       - With O(state=previous) V(live) is taken for V(auto).

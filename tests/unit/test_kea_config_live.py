@@ -187,12 +187,34 @@ def test_a_server_that_does_not_run_is_started_whatever_is_allowed(host):
 # --- taken back
 
 
+@pytest.mark.parametrize("whim", ["refuses", "forgets"])
+def test_a_server_that_does_not_follow_is_restarted_where_that_is_allowed(host, whim):
+    host.whims = {"subnet4-add": [whim]} if whim == "refuses" else {"subnet4-update": [whim]}
+    result = run(host, NEW, **GATED)
+    assert (result["changed"], result["action"], host.notified) == (True, "restart", 1)
+    assert host.running == host.live() == NEW and host.marker() == result["digest"]
+    (warning,) = result["warnings"]
+    assert warning.startswith("the change of the running server failed: ")
+    assert warning.endswith("and was not restarted. It is restarted with the new configuration instead")
+    host.clock += 100
+    assert run(host, NEW)["action"] == "none"
+
+
+def test_a_restart_after_commands_that_were_taken_back_may_fail_too(host):
+    host.whims = {"subnet4-add": ["refuses"]}
+    new = served(*NEW["Dhcp4"]["subnet4"])
+    host.broken = True
+    result = run(host, new, **GATED)
+    assert (result["failed"], result["stage"]) == (True, "serve")
+    assert host.live() == OLD
+
+
 @pytest.mark.parametrize("number", range(len(COMMANDS)))
 def test_a_command_that_is_refused_takes_all_back(host, number):
     name = COMMANDS[number]
     host.whims = {name: [""] * COMMANDS[:number].count(name) + ["refuses"]}
     pid, before = host.pid, as_file(host)
-    result = run(host, NEW, **GATED)
+    result = run(host, NEW, apply="live", **GATED)
     assert (result["failed"], result["stage"], result["rolled_back"]) == (True, "live", True)
     assert result["msg"] == (
         f"the change of the running server failed: Kea refuses {name}: the pool is in the way. The previous configuration "
@@ -210,7 +232,7 @@ def test_a_command_that_is_refused_takes_all_back(host, number):
 def test_a_server_that_does_not_run_what_it_took_is_put_back(host):
     host.whims = {"subnet4-update": ["forgets"]}
     pid, before = host.pid, as_file(host)
-    result = run(host, NEW, **GATED)
+    result = run(host, NEW, apply="live", **GATED)
     assert (result["stage"], result["rolled_back"]) == ("live", True)
     assert "the server took the commands, and does not run what is in the file: subnet4[1].pools[" in result["msg"]
     assert (host.pid, host.live(), as_file(host)) == (pid, OLD, before)
@@ -224,7 +246,7 @@ def test_something_else_that_changes_meanwhile_is_no_proof(host):
         take(command)
 
     host.subnets.take = meddle
-    result = run(host, NEW)
+    result = run(host, NEW, apply="live")
     assert "something else than its subnets has changed, too" in result["msg"]
     # Nor is it what it ran before, so it is restarted.
     assert "could not be taken back (the server does not run what it ran before), so it was restarted" in result["msg"]
@@ -234,7 +256,7 @@ def test_something_else_that_changes_meanwhile_is_no_proof(host):
 def test_an_answer_that_never_came_is_taken_back_all_the_same(host):
     host.whims = {"subnet4-add": ["silent"]}
     before = as_file(host)
-    result = run(host, NEW)
+    result = run(host, NEW, apply="live")
     assert "no answer to subnet4-add" in result["msg"]
     assert result["rolled_back"] and "was not restarted" in result["msg"]
     assert host.live() == OLD and as_file(host) == before
@@ -245,7 +267,7 @@ def test_what_commands_cannot_take_back_is_undone_by_a_restart_while_the_partner
     host.whims = {"reservation-add": ["refuses"], "subnet4-del": [undone]}
     if undone == "silent":
         host.subnets.subnet4_del = lambda id: None
-    result = run(host, NEW, **GATED)
+    result = run(host, NEW, apply="live", **GATED)
     assert (result["stage"], result["rolled_back"]) == ("live", True)
     assert "By commands that could not be taken back" in result["msg"]
     assert "The previous configuration was put back and kea-dhcp4-server serves again" in result["msg"]
@@ -256,7 +278,7 @@ def test_what_commands_cannot_take_back_is_undone_by_a_restart_while_the_partner
 
 def test_a_server_that_dies_of_it_is_brought_back(host):
     host.whims = {"subnet4-add": ["dies"]}
-    result = run(host, NEW, **GATED)
+    result = run(host, NEW, apply="live", **GATED)
     assert (result["stage"], result["rolled_back"]) == ("live", True)
     assert host.running == host.live() == OLD
     assert "serves again" in result["msg"]
@@ -265,7 +287,7 @@ def test_a_server_that_dies_of_it_is_brought_back(host):
 def test_a_file_that_cannot_be_written_touches_nothing(host):
     os.mkdir(host.path + ".keaops-previous.new")
     before = as_file(host)
-    result = run(host, NEW, **GATED)
+    result = run(host, NEW, apply="live", **GATED)
     assert (result["stage"], result["rolled_back"], host.sent) == ("replace", False, [])
     assert "cannot replace" in result["msg"] and result["msg"].endswith("Nothing was changed; the service is as it was.")
     assert host.live() == OLD and as_file(host) == before

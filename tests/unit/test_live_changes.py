@@ -186,6 +186,20 @@ def test_kea_writes_the_same_in_another_way():
     assert _live_changes.unlike({"subnet4": [RUNNING]}, config(LAN)["Dhcp4"]) == []
 
 
+def test_options_without_a_name_or_a_text():
+    def told(code, name, data, **more):
+        return {"code": code, "name": name, "data": data, "space": "dhcp4", "always-send": False, **more}
+
+    here = [{"code": 3, "data": "192.168.1.1"}, {"name": "boot-file-name", "data": "0x7078:65", "csv-format": False}]
+    there = [told(67, "boot-file-name", "707865", **{"csv-format": False}), told(3, "routers", "192.168.1.1")]
+    pool = {"pool": "192.168.1.100-192.168.1.199", "option-data": [{"code": 42, "data": "192.168.1.1"}]}
+    pools = [{**pool, "option-data": [told(42, "ntp-servers", "192.168.1.1")]}]
+    wanted = config({**LAN, "option-data": here, "pools": [pool]})["Dhcp4"]
+    assert _live_changes.unlike({"subnet4": [{**RUNNING, "option-data": there, "pools": pools}]}, wanted) == []
+    (line,) = _live_changes.unlike({"subnet4": [{**RUNNING, "option-data": there[:1], "pools": pools}]}, wanted)
+    assert "option-data[3]: only on the file" in line
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
