@@ -71,7 +71,9 @@ def obstacle(old: dict[str, Any], new: dict[str, Any]) -> str:
     if moved:
         return f"the prefix of the subnet with the id {moved[0]} changes"
     count = sum(1 for _step in _in_order(was, wanted))
-    return f"it takes {count} commands, and more than {MOST_STEPS} are slower than a restart" if count > MOST_STEPS else ""
+    return (
+        f"it takes {count} commands, and more than {MOST_STEPS} are slower than a restart" if count > MOST_STEPS else ""
+    )
 
 
 def _between(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Step]:

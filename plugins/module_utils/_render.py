@@ -128,7 +128,9 @@ def _hooks(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> 
         },
     ]
     added = server.dhcp4_extra.get("hooks-libraries") or []
-    hooks += [{"library": _library(server, dialect, platform, name)} for name in _live_hooks(pair, server, dialect, added)]
+    hooks += [
+        {"library": _library(server, dialect, platform, name)} for name in _live_hooks(pair, server, dialect, added)
+    ]
     for entry in added:
         name = str(entry.get("library", ""))
         hooks.append({**entry, "library": name if "/" in name else _library(server, dialect, platform, name)})

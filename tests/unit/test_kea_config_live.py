@@ -147,14 +147,20 @@ def zombie(host: Host) -> dict:
 
 
 OBSTACLES = {
-    "a global value": (lambda host: {"content": {"Dhcp4": {**NEW["Dhcp4"], "valid-lifetime": 1}}}, "valid-lifetime changes"),
+    "a global value": (
+        lambda host: {"content": {"Dhcp4": {**NEW["Dhcp4"], "valid-lifetime": 1}}},
+        "valid-lifetime changes",
+    ),
     "no hooks": (no_hooks, "does not know reservation-add, reservation-del, reservation-update, subnet4-add"),
     "another Kea": (new_kea, "another Kea was installed since it was started"),
     "another file": (foreign, "the configuration in place was never proven to serve"),
     "unknown": (forgotten, "it is not known what it runs"),
     "somebody else": (tampered, "somebody changed what it runs: valid-lifetime: was 4000, is 1"),
     "a zombie": (zombie, "it does not serve: it answers without high availability"),
-    "a password": (lambda host: {"watch_files": [host.executable]}, "a file has changed that it reads only when it starts"),
+    "a password": (
+        lambda host: {"watch_files": [host.executable]},
+        "a file has changed that it reads only when it starts",
+    ),
     "the unit": (lambda host: {"unit_settings": "[Service]\nRestartSec=5\n"}, "the settings of its unit change, too"),
     "nothing else": (lambda host: {"content": OLD, "watch_files": [host.executable]}, "a file it uses has changed"),
 }
@@ -168,7 +174,9 @@ def test_what_takes_a_restart_is_refused_or_done_by_one(host, obstacle):
     for check in (True, False):
         result = run(host, check=check, apply="live", **options)
         assert (result["failed"], result["stage"], result["changed"]) == (True, "prepare", False)
-        assert result["msg"].startswith("server1 cannot be changed while it runs, and kea_apply: live allows no restart: ")
+        assert result["msg"].startswith(
+            "server1 cannot be changed while it runs, and kea_apply: live allows no restart: "
+        )
         assert words in result["msg"]
         assert result["msg"].endswith(
             "Nothing was changed; the service is as it was. Leave that change out, or run with -e kea_apply=auto: the "
@@ -289,7 +297,9 @@ def test_a_file_that_cannot_be_written_touches_nothing(host):
     before = as_file(host)
     result = run(host, NEW, apply="live", **GATED)
     assert (result["stage"], result["rolled_back"], host.sent) == ("replace", False, [])
-    assert "cannot replace" in result["msg"] and result["msg"].endswith("Nothing was changed; the service is as it was.")
+    assert "cannot replace" in result["msg"] and result["msg"].endswith(
+        "Nothing was changed; the service is as it was."
+    )
     assert host.live() == OLD and as_file(host) == before
 
 
