@@ -1236,8 +1236,8 @@ class Transaction:
             name = ha.get("this-server-name") or wanted.unit
             raise NotLive(
                 f"{name} cannot be changed while it runs, and kea_apply: live allows no restart: {why.rstrip('.')}. "
-                f"{UNTOUCHED}. Leave that change out, or run with -e kea_apply=auto: the servers are then restarted one "
-                "after the other, each while its partner serves"
+                f"{UNTOUCHED}. Leave that change out, or run with -e kea_apply=auto: the servers are then restarted "
+                "one after the other, each while its partner serves"
             )
         return "restart"
 
@@ -1350,7 +1350,7 @@ class Transaction:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
     def _apply_somehow(self, before: Before, candidate: str, action: str) -> str:
-        """Apply the candidate; a server that did not follow it by commands is restarted, if it may be. Returns the action."""
+        """Apply the candidate, with a restart if that may be where commands fail; returns the action."""
         try:
             self._apply(before, candidate, action == "live")
         except NotFollowed as exc:
@@ -1364,7 +1364,7 @@ class Transaction:
         return action
 
     def _apply(self, before: Before, candidate: str, live: bool) -> None:
-        """Hand over, replace, restart, prove; or replace, send commands, prove. On any failure put the old state back."""
+        """Hand over, replace, restart, or send commands, and prove; on any failure put the old state back."""
         fallback = self._fallback(before)
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have a running DHCPv4 server follow its new file by commands, prove that, and take it back. Private to this collection.
+"""Have a running DHCPv4 server follow its new file by commands, prove that, and take it back.
 
-Results of commands are believed only when they refuse: what the server runs afterwards is the proof, in both directions.
+Private to this collection. Results of commands are believed only when they refuse: what the server runs afterwards is
+the proof, in both directions.
 """
 
 from __future__ import annotations
@@ -59,16 +60,22 @@ class LiveChange:
     def make(self) -> str:
         """Send the commands; returns why the server does not run the new configuration then, or nothing."""
         for step in self._steps:
+            # One without an answer may have come through all the same.
             self._sent.append(step)
-            try:
-                reply = self._system.api(self._socket, step.do.name, _TIMEOUT, step.do.arguments)
-            except KeaApiError as exc:
-                # It may have come through all the same.
-                return f"no answer to {step.do.name}: {exc}"
-            if reply.result != 0:
+            refusal, silence = self._send(step.do)
+            if refusal:
                 self._sent.pop()
-                return f"Kea refuses {step.do.name}: {reply.text}"
+            if refusal or silence:
+                return refusal or silence
         return self._unproven()
+
+    def _send(self, command: _live_changes.Command) -> tuple[str, str]:
+        """Send a command; returns how Kea refuses it, and why there is no answer."""
+        try:
+            reply = self._system.api(self._socket, command.name, _TIMEOUT, command.arguments)
+        except KeaApiError as exc:
+            return "", f"no answer to {command.name}: {exc}"
+        return "" if reply.result == 0 else f"Kea refuses {command.name}: {reply.text}", ""
 
     def _unproven(self) -> str:
         now = _drift.running(self._system, self._socket)
@@ -85,10 +92,9 @@ class LiveChange:
     def take_back(self) -> str:
         """Send what takes the change back; returns why the server does not run what it ran before then, or nothing."""
         for step in reversed(self._sent):
-            try:
-                self._system.api(self._socket, step.undo.name, _TIMEOUT, step.undo.arguments)
-            except KeaApiError as exc:
-                return f"no answer to {step.undo.name}: {exc}"
+            _refusal, silence = self._send(step.undo)
+            if silence:
+                return silence
         now = _drift.running(self._system, self._socket)
         if now is None:
             return "the server does not tell what it runs"

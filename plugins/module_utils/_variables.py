@@ -562,10 +562,10 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_apply",
         "str",
         AUTO,
-        "How a change reaches a running DHCPv4 server. C(rolling): it is restarted while its partner serves. C(live): by"
-        " commands, without a restart and with no packet lost, which Kea 3.0 and later can for subnets and what is in"
-        " them: pools, options, reservations; any other change is refused. C(auto): live where the whole change can be, else"
-        " rolling.",
+        "How a change reaches a running DHCPv4 server. C(rolling): it is restarted while its partner serves. C(live):"
+        " by commands, without a restart and with no packet lost, which Kea 3.0 and later can for subnets and what is"
+        " in them: pools, options, reservations; any other change is refused. C(auto): live where the whole change can"
+        " be, else rolling.",
         LIVE,
         choices=(AUTO, ROLLING, LIVE),
         source="Kea ARM, Subnet Commands and Host Commands hooks",

@@ -169,8 +169,8 @@ options:
     description:
       - How a change reaches a DHCPv4 server that runs.
       - V(rolling) restarts it. V(live) sends commands, and fails before anything was touched when they cannot do the
-        whole change. V(auto) sends commands where they can, else it restarts. So it does, with a warning, after commands
-        that Kea refused, or that did not lead to the wanted configuration, and were taken back.
+        whole change. V(auto) sends commands where they can, else it restarts. So it does, with a warning, after
+        commands that Kea refused, or that did not lead to the wanted configuration, and were taken back.
       - "Commands can change subnets and what is in them: pools, options, reservations. That takes Kea 3.0 or later with
         the hooks subnet_cmds and host_cmds loaded, and a server that runs what was applied last."
       - With O(state=previous) V(live) is taken for V(auto).
@@ -348,8 +348,8 @@ ha:
   type: dict
 seconds:
   description:
-    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(live), C(restart), C(serve),
-      C(ha) and C(roll_back).
+    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(live), C(restart),
+      C(serve), C(ha) and C(roll_back).
   returned: always
   type: dict
   sample: {inspect: 0.05, check: 0.09, replace: 0.01, restart: 0.11, serve: 2.1, ha: 3.5}

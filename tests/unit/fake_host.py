@@ -107,7 +107,7 @@ class Host(_apply.System):
         self.locked = self.unlockable = ""
         self.journal = []
         self.tampered = {}
-        # Changed live, if it knows how: its subnets, what was sent, and what it makes of the next commands by their name.
+        # Changed live, if it knows how: its subnets, what was sent, and what it makes of commands, by their name.
         self.live_hooks = False
         self.subnets = None
         self.sent = []

@@ -56,8 +56,8 @@ SPELLING = "Kea 2.6 spells the key output-options."
 BY_NAME = "Kea 2.6.3 and later find their own hooks by name; other folders are refused."
 SOCKETS = "Kea 3.0 has a list of control sockets."
 LIVE = (
-    "By these hooks subnets and reservations of a running server are changed, without a restart; kea_apply: rolling does"
-    " without them."
+    "By these hooks subnets and reservations of a running server are changed, without a restart;"
+    " kea_apply: rolling does without them."
 )
 
 # What both templates have in common.

@@ -225,8 +225,9 @@ def test_a_command_that_is_refused_takes_all_back(host, number):
     result = run(host, NEW, apply="live", **GATED)
     assert (result["failed"], result["stage"], result["rolled_back"]) == (True, "live", True)
     assert result["msg"] == (
-        f"the change of the running server failed: Kea refuses {name}: the pool is in the way. The previous configuration "
-        "was put back, and what was sent was taken back: the server runs what it ran before and was not restarted."
+        f"the change of the running server failed: Kea refuses {name}: the pool is in the way. The previous "
+        "configuration was put back, and what was sent was taken back: the server runs what it ran before and "
+        "was not restarted."
     )
     assert (host.pid, host.notified, verbs(host)) == (pid, 0, {"show"})
     assert host.live() == OLD and as_file(host) == before
