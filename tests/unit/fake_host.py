@@ -72,7 +72,8 @@ class Subnets:
 
     def state(self) -> list:
         found = [
-            {**subnet, "reservations": sorted(subnet["reservations"], key=str)} for subnet in self.subnets.values()
+            {**subnet, "reservations": sorted(subnet.get("reservations") or [], key=str)}
+            for subnet in self.subnets.values()
         ]
         return sorted(found, key=lambda subnet: subnet["id"])
 
