@@ -29,7 +29,7 @@ import subprocess
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _drift, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _changes, _compare, _drift, _jsonc, _live_changes
 from ansible_collections.keaops.kea.plugins.module_utils._api import (
     HttpTransport,
     KeaApiError,
@@ -49,6 +49,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._handover import (
     nudge,
 )
 from ansible_collections.keaops.kea.plugins.module_utils._journal import Busy, Journal, Run
+from ansible_collections.keaops.kea.plugins.module_utils._live_apply import LiveChange
 from ansible_collections.keaops.kea.plugins.module_utils._running import digest_of
 from ansible_collections.keaops.kea.plugins.module_utils._state import NORMAL_STATES, describe, normalise
 
@@ -71,6 +72,11 @@ UNTOUCHED = "Nothing was changed; the service is as it was"
 UNLOCK = "A host that cannot lock services in, as some containers, needs kea_unit_hardening: false"
 CANDIDATE_SUFFIX = ".keaops-candidate"
 PREVIOUS_SUFFIX = ".keaops-previous"
+
+#: How a change reaches a server that runs.
+AUTO, ROLLING, ONLY_LIVE = "auto", "rolling", "live"
+#: The actions that bring another configuration into force, or the same once more.
+APPLYING = ("start", "restart", "live")
 
 _SECRET_LINE = re.compile(r"password|secret")
 _IMPORTANT = re.compile(r"\b(FATAL|ERROR)\b")
@@ -129,7 +135,7 @@ class ApplyError(Exception):
     """The transaction stopped.
 
     Attributes:
-        stage (str): prepare, check, hand_over, replace, restart, serve, ha or finish.
+        stage (str): prepare, check, hand_over, replace, live, restart, serve, ha or finish.
         reason (str): the daemon's or the system's own words.
         log (list[str]): lines the daemon and systemd wrote about it.
         rolled_back (bool | None): None when nothing had been changed yet.
@@ -163,6 +169,16 @@ class NoWayBack(ApplyError):
 
 class GateClosed(ApplyError):
     """The running server is in an HA state in which it must not be touched."""
+
+
+class NotLive(ApplyError):
+    """The change takes a restart, and none is allowed."""
+
+
+class NotFollowed(ApplyError):
+    """The running server does not run the new configuration after the commands."""
+
+    stage = "live"
 
 
 class Rejected(ApplyError):
@@ -909,6 +925,7 @@ class Wanted(NamedTuple):
     take_over: bool
     watch_files: list[str]
     links: dict[str, str]
+    apply: str
     run: Run | None
     lock_timeout: float
 
@@ -961,6 +978,8 @@ class Transaction:
         self._journal: Journal | None = None
         self._settled = ""
         self._change = _changes.Change(_changes.NONE, ())
+        # By commands, where that is the way.
+        self._live: LiveChange | None = None
 
     # -- public
 
@@ -1018,7 +1037,9 @@ class Transaction:
                 else "there was no configuration before this run that was proven to serve"
             )
         links = {path: target for path, target in old["links"].items() if target is not None}
-        self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"])
+        # Whatever it takes: the pair is to be equal again.
+        way = AUTO if self.wanted.apply == ONLY_LIVE else self.wanted.apply
+        self.wanted = self.wanted._replace(content=content, links=links, unit_settings=old["settings"], apply=way)
         self.digest, self.text = old["digest"], data
 
     def away(self, check_mode: bool = False) -> dict[str, Any]:
@@ -1084,13 +1105,13 @@ class Transaction:
         with self._timed("inspect"):
             before = self._inspect()
         action, reasons = self._decide(before)
-        if action in ("start", "restart") and before.digest != self.digest:
+        if action in APPLYING and before.digest != self.digest:
             self._change = _changes.classify(before.content, wanted.content)
             if before.marker.get("digest") != before.digest:
                 # Somebody else's file: it would be a list of everything.
                 self._change = self._change._replace(words=())
         diff = self._diff(before, action, reasons)
-        if action in ("start", "restart"):
+        if action in APPLYING:
             before = self._gate(before, check_mode)
         if before.missing:
             text = "; ".join(before.missing)
@@ -1100,7 +1121,7 @@ class Transaction:
             return self._result("start", reasons, diff, before)
         if not check_mode:
             self._find_targets()
-        if action in ("start", "restart"):
+        if action in APPLYING:
             candidate = wanted.path + CANDIDATE_SUFFIX
             if check_mode:
                 candidate += f"-{os.getpid()}"
@@ -1108,7 +1129,7 @@ class Transaction:
                 with self._timed("check"):
                     self._check(before, candidate, check_mode)
                 if not check_mode:
-                    self._apply(before, candidate)
+                    action = self._apply_somehow(before, candidate, action)
             finally:
                 self.system.remove(candidate)
         elif action != "none":
@@ -1191,7 +1212,7 @@ class Transaction:
         if drift:
             reasons.append("somebody changed what the daemon runs: " + "; ".join(drift))
         if reasons:
-            return ("restart" if before.unit.running else "start"), reasons
+            return self._way(before, reasons), reasons
         if not self._modes_right(before):
             return "permissions", [f"owner or mode of {self.wanted.path} differ"]
         if self._settings_wrong(before):
@@ -1199,6 +1220,57 @@ class Transaction:
         if self._boot_wrong(before):
             return ("enable" if self.wanted.enabled else "disable"), ["the unit's start at boot differs"]
         return "none", []
+
+    def _way(self, before: Before, reasons: list[str]) -> str:
+        """Return the action that brings the wanted configuration into force; raises NotLive."""
+        wanted = self.wanted
+        if not before.unit.running:
+            return "start"
+        if wanted.apply == ROLLING or wanted.daemon.api != "unix":
+            return "restart"
+        why = self._not_live(before, reasons)
+        if not why:
+            return "live"
+        if wanted.apply == ONLY_LIVE:
+            ha = _compare.high_availability(_section(wanted.content, wanted.daemon.key)) or {}
+            name = ha.get("this-server-name") or wanted.unit
+            raise NotLive(
+                f"{name} cannot be changed while it runs, and kea_apply: live allows no restart: {why.rstrip('.')}. "
+                f"{UNTOUCHED}. Leave that change out, or run with -e kea_apply=auto: the servers are then restarted "
+                "one after the other, each while its partner serves"
+            )
+        return "restart"
+
+    def _not_live(self, before: Before, reasons: list[str]) -> str:
+        """Return why commands alone do not bring the server to the wanted configuration, or nothing."""
+        wanted, marker = self.wanted, before.marker
+        if before.digest == self.digest or before.content is None or self._links_changed(before):
+            return "; ".join(reasons)
+        if marker.get("digest") != before.digest:
+            return "the configuration in place was never proven to serve"
+        if before.problem:
+            return f"it does not serve: {before.problem}"
+        obstacle = _live_changes.obstacle(before.content, wanted.content)
+        if obstacle:
+            return obstacle
+        if marker.get("files", {}) != self._files():
+            return "a file has changed that it reads only when it starts"
+        if self._settings_wrong(before):
+            return "the settings of its unit change, too"
+        if marker.get("kea_version") != self._version():
+            return "another Kea was installed since it was started"
+        socket = unix_socket(before.content, wanted.daemon.key, wanted.control_socket)
+        runs = _drift.running(self.system, socket, wanted.daemon.key)
+        if socket is None or runs is None or not marker.get(_drift.RUNNING):
+            return "it is not known what it runs"
+        drift = _drift.running_changes(self.system, wanted.daemon, marker, runs, wanted.executable)
+        if drift:
+            return "somebody changed what it runs: " + "; ".join(drift)
+        self._live = LiveChange(self.system, socket, runs, before.content, wanted.content)
+        return self._live.unable()
+
+    def _version(self) -> str | None:
+        return self.system.run([self.wanted.executable, "-v"], timeout=20).out.strip() or None
 
     def _gate(self, before: Before, check_mode: bool) -> Before:
         """Refuse to interrupt a server that its partner needs; one that does not serve can only gain."""
@@ -1277,19 +1349,37 @@ class Transaction:
         except OSError as exc:
             raise ReplaceFailed(f"cannot write {candidate}: {exc.strerror or exc}. {UNTOUCHED}", str(exc)) from None
 
-    def _apply(self, before: Before, candidate: str) -> None:
-        """Hand over, replace, restart, prove; on any failure put the old state back."""
+    def _apply_somehow(self, before: Before, candidate: str, action: str) -> str:
+        """Apply the candidate, with a restart if that may be where commands fail; returns the action."""
+        try:
+            self._apply(before, candidate, action == "live")
+        except NotFollowed as exc:
+            # One that could be taken back by a restart only has had enough.
+            if self.wanted.apply == ONLY_LIVE or self.unit.state().pid != before.unit.pid:
+                raise
+            self.warnings.append(f"{exc.message}. It is restarted with the new configuration instead")
+            self._write_candidate(candidate, self.text)
+            self._apply(before, candidate, live=False)
+            return "restart"
+        return action
+
+    def _apply(self, before: Before, candidate: str, live: bool) -> None:
+        """Hand over, replace, restart, or send commands, and prove; on any failure put the old state back."""
         fallback = self._fallback(before)
         log = LogTail(self.system, self.wanted.unit, self.wanted.log_file)
         replaced = False
         try:
             self._note_begin(*self._old_and_new(before, fallback))
-            self._hand_over(before)
+            if not live:
+                self._hand_over(before)
             with self._timed("replace"):
                 self._replace(before, fallback, candidate)
             replaced = True
             files = self._files()
-            self._start(self.wanted.content, self.wanted.wait_ha_states)
+            if live:
+                self._follow(before)
+            else:
+                self._start(self.wanted.content, self.wanted.wait_ha_states)
         except Exception as exc:
             error = exc if isinstance(exc, ApplyError) else ApplyError(f"unexpected failure: {exc!r}", str(exc))
             if not replaced:
@@ -1297,7 +1387,8 @@ class Transaction:
                 self._note(lambda journal, daemon: journal.undone(daemon))
                 raise error from exc
             self._explain(error, log, self.text, "the new file")
-            self._roll_back(error, fallback, before)
+            if not (live and self._take_back_live(error, fallback, before)):
+                self._roll_back(error, fallback, before)
             if error.rolled_back:
                 self._note(lambda journal, daemon: journal.undone(daemon))
             if _NOT_STARTED.search(error.reason):
@@ -1307,6 +1398,37 @@ class Transaction:
             raise error from exc
         self._write_marker(files)
         self._note(lambda journal, daemon: journal.proven(daemon))
+
+    def _follow(self, before: Before) -> None:
+        """Have the running server follow the new file; raises NotFollowed."""
+        assert self._live is not None
+        with self._timed("live"):
+            problem = self._live.make() or self._probe(self.wanted.content, before.unit.pid)
+        if problem:
+            raise NotFollowed(f"the change of the running server failed: {problem.rstrip('.')}")
+
+    def _take_back_live(self, error: ApplyError, fallback: Fallback, before: Before) -> bool:
+        """Take back by commands what commands have done, and say so in *error*; returns whether that is proven."""
+        assert self._live is not None
+        with self._timed("roll_back"):
+            problem = self._live.take_back() or self._probe(before.content, before.unit.pid)
+            if not problem:
+                try:
+                    self._configuration_back(fallback)
+                except OSError as exc:
+                    problem = f"cannot put the previous file back: {exc.strerror or exc}"
+        if not problem:
+            error.rolled_back = True
+            error.message += (
+                ". The previous configuration was put back, and what was sent was taken back: the server runs what it "
+                "ran before and was not restarted"
+            )
+            return True
+        error.message += f". By commands that could not be taken back ({problem.rstrip('.')}), so it was restarted"
+        # One that does not even answer cannot hand over, and has nothing to lose.
+        with contextlib.suppress(NotHandedOver, RestartFailed):
+            self._hand_over(before)
+        return False
 
     def _old_and_new(self, before: Before, fallback: Fallback) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the journal is to say of a change: how it was, as far as one may return to that, and how it will be."""
@@ -1546,7 +1668,7 @@ class Transaction:
             words = "; ".join(important(lines, _HA_LINE)[-3:])
         elif isinstance(error, ConditionUnmet):
             words = ""
-        elif isinstance(error, NotServing):
+        elif isinstance(error, (NotServing, NotFollowed)):
             # It lives, so its last words say nothing.
             words = reason_in([line for line in lines if _IMPORTANT.search(line)])
         else:
@@ -1781,13 +1903,12 @@ class Transaction:
         return read_marker(self.system, self.wanted.daemon.name)
 
     def _write_marker(self, files: dict[str, str]) -> None:
-        version = self.system.run([self.wanted.executable, "-v"], timeout=20)
         note = {
             "digest": self.digest,
             "files": files,
             "links": self.wanted.links,
             "time": int(self.system.epoch()),
-            "kea_version": version.out.strip() or None,
+            "kea_version": self._version(),
             "run_id": self.wanted.run.id if self.wanted.run else None,
         }
         try:

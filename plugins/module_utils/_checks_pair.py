@@ -12,7 +12,7 @@ from ._options import ipv4_text
 from ._plan import ports
 from ._registry import ERROR, HOSTS, INVENTORY, WARNING, Context, Problem, doubles, register, short
 from ._render import OWN_HOOKS, api_of, ha_peers
-from ._variables import default_of
+from ._variables import LIVE, default_of
 
 if TYPE_CHECKING:
     from ._model import Pair, Server
@@ -352,7 +352,7 @@ def threads_have_effect(context: Context) -> Iterator[Problem]:
         )
 
 
-@register("P11", ERROR, "The transport and the API exist in the Kea version of each host.")
+@register("P11", ERROR, "Transport, API and live changes exist in the Kea version of each host.")
 def transport_exists(context: Context) -> Iterator[Problem]:
     pair = context.pair
     api = pair.settings["kea_api"]
@@ -361,12 +361,21 @@ def transport_exists(context: Context) -> Iterator[Problem]:
         fix = "Set kea_ha_transport: listener, or remove kea_api"
         yield Problem(context.label, "kea_api", api, message, fix)
     for server in pair.servers:
-        if server.dialect is None:
+        # What is assumed as long as no host was asked proves nothing.
+        if server.dialect is None or server.version_source == "default":
             continue
+        if not server.dialect.live_hooks:
+            yield from _live_wanted(pair, server)
         if not server.dialect.agent:
             yield from _agent_wanted(pair, server)
         if not server.dialect.http_control_socket:
             yield from _own_api_wanted(pair, server)
+
+
+def _live_wanted(pair: Pair, server: Server) -> Iterator[Problem]:
+    if pair.settings["kea_apply"] == LIVE:
+        message = f"Kea {server.kea_version} cannot be changed while it runs; Kea 3.0 and later can"
+        yield Problem(server.host, "kea_apply", LIVE, message, "Set kea_apply: auto, or remove the variable")
 
 
 def _agent_wanted(pair: Pair, server: Server) -> Iterator[Problem]:

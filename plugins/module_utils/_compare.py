@@ -56,6 +56,8 @@ _IGNORED_PATTERN = re.compile(r"(-file|-path|-dir|-directory)$|^(path|directory)
 _DEFAULT_BY_VERSION = frozenset(["multi-threading", "restrict-commands"])
 # These hooks stand for a lease or host database, which each version brings in its own way.
 _BACKEND_HOOKS = frozenset(f"libdhcp_{name}.so" for name in ("mysql", "pgsql", "mysql_cb", "pgsql_cb"))
+# By these a server is changed; what it does for clients is the same without them, as before Kea 3.0.
+_LIVE_HOOKS = frozenset(["libdhcp_subnet_cmds.so", "libdhcp_host_cmds.so"])
 _HA_HOOK = "libdhcp_ha.so"
 _RESERVATION_KEYS = ("hw-address", "client-id", "duid", "circuit-id", "flex-id")
 _MISSING: t.Any = object()
@@ -187,7 +189,8 @@ class _Comparison:
 
     def _counts(self, hook: dict) -> bool:
         # HA has been compared, and its absence is told as such.
-        return _hook_name(hook) not in _BACKEND_HOOKS | {_HA_HOOK}
+        name = _hook_name(hook)
+        return name not in _BACKEND_HOOKS | {_HA_HOOK} and (self._same_version or name not in _LIVE_HOOKS)
 
 
 def _without(config: dict, keys: frozenset) -> dict:

@@ -44,6 +44,8 @@ class Dialect:
     """The Control Agent exists."""
     http_control_socket: bool
     """The DHCP daemon can serve the API over HTTP itself."""
+    live_hooks: bool
+    """The hooks that change subnets and reservations of a running server are a part of Kea."""
     test_hooks: str
     """When ``kea-dhcp4 -T`` tells the truth: ``never``, ``single-threaded`` (it fails good listeners) or ``always``."""
     max_delay: int
@@ -61,6 +63,7 @@ _OLDEST: dict[str, Any] = {
     "hook_by_name": False,
     "agent": True,
     "http_control_socket": False,
+    "live_hooks": False,
     "test_hooks": "never",
     "max_delay": 65535,
 }
@@ -70,7 +73,7 @@ _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("2.2", {}),
     ("2.4", {"multi_threading_default": True, "hook_by_name": True}),
     ("2.6", {"output_options": "output-options", "test_hooks": "single-threaded"}),
-    ("3.0", {"control_socket_list": True, "http_control_socket": True, "test_hooks": "always"}),
+    ("3.0", {"control_socket_list": True, "http_control_socket": True, "live_hooks": True, "test_hooks": "always"}),
     ("3.2", {"agent": False}),
 )
 

@@ -51,18 +51,34 @@ def steps(old: dict[str, Any], new: dict[str, Any]) -> list[Step] | None:
         old: what runs, as rendered: ``{"Dhcp4": {...}}``.
         new: what is wanted.
     """
+    return None if obstacle(old, new) else list(_between(old, new))
+
+
+def obstacle(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Return what of a change commands cannot do, in words; empty when they can do all of it.
+
+    Args:
+        old, new: as for ``steps``.
+    """
     before, after = old.get("Dhcp4") or {}, new.get("Dhcp4") or {}
-    if {key: value for key, value in before.items() if key != "subnet4"} != {
-        key: value for key, value in after.items() if key != "subnet4"
-    }:
-        return None
+    keys = [key for key in {**before, **after} if key != "subnet4" and before.get(key) != after.get(key)]
+    if keys:
+        return f"{', '.join(keys)} {'changes' if len(keys) == 1 else 'change'}, which is not in a subnet of subnet4"
     was, wanted = _by_id(before.get("subnet4")), _by_id(after.get("subnet4"))
     if was is None or wanted is None:
-        return None
-    if any(was[number]["subnet"] != subnet["subnet"] for number, subnet in wanted.items() if number in was):
-        return None
-    found = list(_in_order(was, wanted))
-    return found if len(found) <= MOST_STEPS else None
+        return "a subnet has no id of its own, or a reservation no identifier that Kea's commands know"
+    moved = [number for number, subnet in wanted.items() if number in was and was[number]["subnet"] != subnet["subnet"]]
+    if moved:
+        return f"the prefix of the subnet with the id {moved[0]} changes"
+    count = sum(1 for _step in _in_order(was, wanted))
+    return (
+        f"it takes {count} commands, and more than {MOST_STEPS} are slower than a restart" if count > MOST_STEPS else ""
+    )
+
+
+def _between(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Step]:
+    was, wanted = (_by_id((content.get("Dhcp4") or {}).get("subnet4")) or {} for content in (old, new))
+    return _in_order(was, wanted)
 
 
 def _by_id(subnets: Iterable[dict[str, Any]] | None) -> dict[int, dict[str, Any]] | None:
@@ -155,21 +171,40 @@ def unlike(running: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
         running: the ``Dhcp4`` of its ``config-get``.
         wanted: the ``Dhcp4`` as rendered. What it does not name has Kea's default, and is not looked at.
     """
-    first = {"subnet4": [_normal(subnet) for subnet in wanted.get("subnet4") or []]}
-    second = {"subnet4": [_normal(subnet) for subnet in running.get("subnet4") or []]}
+    names = {_code(entry): entry["name"] for entry in _options(running.get("subnet4")) if entry.get("name")}
+    first, second = ({"subnet4": _alike(section.get("subnet4") or [], names)} for section in (wanted, running))
     return [found.text("the file", "the server") for found in _compare.compare(first, second)]
 
 
-def _normal(subnet: dict[str, Any]) -> dict[str, Any]:
-    """Return a subnet with its clients as Kea writes them."""
-    return {**subnet, "reservations": [_plain(entry) for entry in subnet.get("reservations") or []]}
+def _code(option: dict[str, Any]) -> tuple[str, Any]:
+    return option.get("space") or "dhcp4", option.get("code")
 
 
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
-    found = dict(entry)
+def _options(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every option in subnets, pools and reservations."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from _options(item)
+    if isinstance(value, dict):
+        yield from value.get("option-data") or []
+
+
+def _alike(value: Any, names: dict[tuple[str, Any], str]) -> Any:
+    """Return subnets with clients, and options that have no name or no text, as Kea writes them."""
+    if isinstance(value, list):
+        return [_alike(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _alike(item, names) for key, item in value.items()}
+    if "subnet" in found:
+        found.setdefault("reservations", [])
+    for option in found.get("option-data") or []:
+        if not option.get("name") and _code(option) in names:
+            option["name"] = names[_code(option)]
+        if option.get("csv-format") is False:
+            option["data"] = _hexadecimal(str(option.get("data", "")))
     for kind in _IDENTIFIERS:
-        if found.get(kind):
-            found[kind] = _hexadecimal(str(found[kind]))
+        if isinstance(found.get(kind), str):
+            found[kind] = _hexadecimal(found[kind])
     return found
 
 

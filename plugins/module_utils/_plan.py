@@ -367,6 +367,7 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         "partner": {"host": partner.host},
         "run": {"partner": partner.host, "settles": settles(pair, server)},
         "rollback": pair.settings["kea_rollback"],
+        "apply": pair.settings["kea_apply"],
         "kea_version": server.kea_version,
         "turn": turn_of(pair, server),
         "agent_last": agent_last(pair, server),

@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import _tls
+from . import _live_changes, _tls
+from ._variables import ROLLING
 
 if TYPE_CHECKING:
     from ._dialect import Dialect, Platform
@@ -17,6 +18,8 @@ HA_HOOK = "libdhcp_ha.so"
 LEASE_HOOK = "libdhcp_lease_cmds.so"
 OWN_HOOKS = (LEASE_HOOK, HA_HOOK)
 PASSWORD_FILE = "kea-api-password"
+# Who keeps subnets or reservations there changes them there.
+_DATABASES = ("config-control", "hosts-database", "hosts-databases")
 
 _LISTENER_HA = {
     "enable-multi-threading": True,
@@ -124,10 +127,23 @@ def _hooks(pair: Pair, server: Server, dialect: Dialect, platform: Platform) -> 
             "parameters": {"high-availability": [high_availability(pair, server, dialect, platform)]},
         },
     ]
-    for entry in server.dhcp4_extra.get("hooks-libraries") or []:
+    added = server.dhcp4_extra.get("hooks-libraries") or []
+    hooks += [
+        {"library": _library(server, dialect, platform, name)} for name in _live_hooks(pair, server, dialect, added)
+    ]
+    for entry in added:
         name = str(entry.get("library", ""))
         hooks.append({**entry, "library": name if "/" in name else _library(server, dialect, platform, name)})
     return hooks
+
+
+def _live_hooks(pair: Pair, server: Server, dialect: Dialect, added: list[dict[str, Any]]) -> list[str]:
+    """Return the hooks by which a running server is changed, but for those that somebody loads already."""
+    managed = any(key in server.dhcp4_extra for key in _DATABASES)
+    if not dialect.live_hooks or pair.settings["kea_apply"] == ROLLING or managed:
+        return []
+    names = {str(entry.get("library", "")).rsplit("/", 1)[-1] for entry in added}
+    return [name for name in (_live_changes.SUBNET_HOOK, _live_changes.HOST_HOOK) if name not in names]
 
 
 def _basic_auth(pair: Pair, platform: Platform, realm: str) -> dict[str, Any]:
@@ -316,7 +332,7 @@ _FED_BY = {
     "dhcp4": (
         "kea_interfaces, kea_subnets, kea_option_data, kea_valid_lifetime, kea_renew_timer, kea_rebind_timer,",
         "kea_expired_leases_processing, kea_ha_*, kea_server_name, kea_multi_threading, kea_api, kea_api_*,",
-        "kea_tls_enabled, kea_hooks_dir; further keys: kea_dhcp4_extra.",
+        "kea_tls_enabled, kea_hooks_dir, kea_apply; further keys: kea_dhcp4_extra.",
     ),
     "ctrl_agent": (
         "kea_ha_address, kea_ha_port, kea_ha_transport, kea_api, kea_api_*, kea_tls_enabled;",

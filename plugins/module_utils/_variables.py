@@ -59,6 +59,7 @@ _DHCP4 = "Kea ARM, The DHCPv4 Server"
 _SECONDS = 4294967295
 
 
+AUTO, ROLLING, LIVE = "auto", "rolling", "live"
 TEMPLATE, FAST, PATIENT = "template", "fast", "patient"
 HA_PROFILES: dict[str, dict[str, int]] = {
     FAST: {
@@ -556,6 +557,18 @@ VARIABLES: tuple[Variable, ...] = (
         " it had before, so that the two are equal again; C(hold) leaves it, to be looked at.",
         "hold",
         choices=("auto", "hold"),
+    ),
+    Variable(
+        "kea_apply",
+        "str",
+        AUTO,
+        "How a change reaches a running DHCPv4 server. C(rolling): it is restarted while its partner serves. C(live):"
+        " by commands, without a restart and with no packet lost, which Kea 3.0 and later can for subnets and what is"
+        " in them: pools, options, reservations; any other change is refused. C(auto): live where the whole change can"
+        " be, else rolling.",
+        LIVE,
+        choices=(AUTO, ROLLING, LIVE),
+        source="Kea ARM, Subnet Commands and Host Commands hooks",
     ),
     Variable(
         "kea_settle_run",

@@ -21,6 +21,9 @@ description:
     roll-back succeeded.
   - The transaction runs in a process of its own. A connection or controller that goes away in the middle does not
     stop it.
+  - "A running DHCPv4 server of Kea 3.0 or later follows a change of its subnets by commands, where O(apply) allows it:
+    there is no restart and no hand-over then, and no packet is lost. What the server runs is compared with the file
+    afterwards; if the two differ, file and server are put back, by commands if that can be proven, else by a restart."
   - Only a different meaning is a change. White space, comments, the order of keys and O(header) are not.
   - A file that was never proven to serve (for example because the host lost power in the middle) is applied again, and
     so is one whose daemon does not serve.
@@ -162,6 +165,18 @@ options:
       - For what two servers must change together, such as how they talk to each other.
     type: bool
     default: false
+  apply:
+    description:
+      - How a change reaches a DHCPv4 server that runs.
+      - V(rolling) restarts it. V(live) sends commands, and fails before anything was touched when they cannot do the
+        whole change. V(auto) sends commands where they can, else it restarts. So it does, with a warning, after
+        commands that Kea refused, or that did not lead to the wanted configuration, and were taken back.
+      - "Commands can change subnets and what is in them: pools, options, reservations. That takes Kea 3.0 or later with
+        the hooks subnet_cmds and host_cmds loaded, and a server that runs what was applied last."
+      - With O(state=previous) V(live) is taken for V(auto).
+    type: str
+    choices: [auto, rolling, live]
+    default: auto
   watch_files:
     description:
       - Files the daemon reads at its start only, such as password files, certificates and keys. A change of one is a
@@ -279,7 +294,7 @@ RETURN = r"""
 action:
   description:
     - What was done, or would be in check mode. The heaviest of it, V(restart) includes permissions.
-    - One of V(none), V(enable), V(disable), V(settings), V(permissions), V(start), V(restart), V(stop).
+    - One of V(none), V(enable), V(disable), V(settings), V(permissions), V(start), V(restart), V(live), V(stop).
   returned: success
   type: str
   sample: restart
@@ -290,7 +305,8 @@ reasons:
   elements: str
   sample: [the configuration differs]
 change:
-  description: What is different in the configuration of V(dhcp4), where that is why it is started or restarted.
+  description:
+    - What is different in the configuration of V(dhcp4), where that is why it is started, restarted or changed live.
   returned: success
   type: dict
   contains:
@@ -332,13 +348,14 @@ ha:
   type: dict
 seconds:
   description:
-    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(restart), C(serve), C(ha)
-      and C(roll_back).
+    - Seconds each stage took, of C(inspect), C(gate), C(check), C(hand_over), C(replace), C(live), C(restart),
+      C(serve), C(ha) and C(roll_back).
   returned: always
   type: dict
   sample: {inspect: 0.05, check: 0.09, replace: 0.01, restart: 0.11, serve: 2.1, ha: 3.5}
 stage:
-  description: Where it stopped. One of V(prepare), V(check), V(hand_over), V(replace), V(restart), V(serve), V(ha).
+  description:
+    - Where it stopped. One of V(prepare), V(check), V(hand_over), V(replace), V(live), V(restart), V(serve), V(ha).
   returned: failure
   type: str
   sample: serve
@@ -422,6 +439,7 @@ def wanted_from(params):
         take_over=params["take_over"],
         watch_files=sorted(params["watch_files"]),
         links=params["links"],
+        apply=params["apply"],
         run=_journal.run_of(params["run"]),
         lock_timeout=params["lock_timeout"],
     )
@@ -469,6 +487,7 @@ def argument_spec():
         "take_over": {"type": "bool", "default": False},
         "watch_files": {"type": "list", "elements": "path", "default": []},
         "links": {"type": "dict", "default": {}},
+        "apply": {"type": "str", "choices": ["auto", "rolling", "live"], "default": "auto"},
         "run": {"type": "dict", "options": _journal.run_spec()},
         "lock_timeout": {"type": "int", "default": 0},
     }

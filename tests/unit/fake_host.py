@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _jsonc
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _jsonc, _live_changes
 from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, Reply
 
 FATES = {
@@ -27,6 +28,54 @@ FATES = {
     "unheard": "no HA listener, though its configuration wants one",
     "waiting": "in HA state waiting, for good",
 }
+
+
+class Subnets:
+    """Those of a server, as far as the commands go that change them live, by the rules seen on Kea 3.0.4."""
+
+    def __init__(self, subnets: list[dict]) -> None:
+        self.subnets = {subnet["id"]: copy.deepcopy(subnet) for subnet in subnets}
+
+    def take(self, command: _live_changes.Command) -> None:
+        getattr(self, command.name.replace("-", "_"))(**{k.replace("-", "_"): v for k, v in command.arguments.items()})
+
+    def subnet4_add(self, subnet4):
+        (subnet,) = subnet4
+        assert "reservations" not in subnet
+        assert subnet["id"] not in self.subnets
+        assert subnet["subnet"] not in {each["subnet"] for each in self.subnets.values()}
+        self.subnets[subnet["id"]] = {**subnet, "reservations": []}
+
+    def subnet4_update(self, subnet4):
+        (subnet,) = subnet4
+        assert "reservations" not in subnet
+        self.subnets[subnet["id"]] = {**subnet, "reservations": self.subnets[subnet["id"]]["reservations"]}
+
+    def subnet4_del(self, id):
+        del self.subnets[id]
+
+    def reservation_add(self, reservation, operation_target):
+        entry = {key: value for key, value in reservation.items() if key != "subnet-id"}
+        there = self.subnets[reservation["subnet-id"]]["reservations"]
+        assert entry["ip-address"] not in {each["ip-address"] for each in there}
+        there.append(entry)
+
+    def reservation_del(self, subnet_id, identifier_type, identifier, operation_target):
+        there = self.subnets[subnet_id]["reservations"]
+        (entry,) = [each for each in there if each.get(identifier_type) == identifier]
+        there.remove(entry)
+
+    def reservation_update(self, reservation, operation_target):
+        (kind,) = {"hw-address", "client-id"} & set(reservation)
+        self.reservation_del(reservation["subnet-id"], kind, reservation[kind], operation_target)
+        self.reservation_add(reservation, operation_target)
+
+    def state(self) -> list:
+        found = [
+            {**subnet, "reservations": sorted(subnet.get("reservations") or [], key=str)}
+            for subnet in self.subnets.values()
+        ]
+        return sorted(found, key=lambda subnet: subnet["id"])
 
 
 class Host(_apply.System):
@@ -59,6 +108,11 @@ class Host(_apply.System):
         self.locked = self.unlockable = ""
         self.journal = []
         self.tampered = {}
+        # Changed live, if it knows how: its subnets, what was sent, and what it makes of commands, by their name.
+        self.live_hooks = False
+        self.subnets = None
+        self.sent = []
+        self.whims = {}
         self.leases = []
         self.pages = 0
         self.systemd = True
@@ -99,6 +153,7 @@ class Host(_apply.System):
         """Have the daemon run with what lies there."""
         self.running = self.live() if self.condition else None
         self.tampered = {}
+        self.subnets = Subnets(((self.running or {}).get("Dhcp4") or {}).get("subnet4") or [])
         self.loaded = self.certificate_fate(self.running)
         self.since = self.clock
         self.doomed = self.broken
@@ -287,7 +342,12 @@ class Host(_apply.System):
             self.taken_over.append(self.alone)
             return Reply(0 if self.alone else 1, "", None)
         if command == "config-get":
-            return Reply(0, "", {"Dhcp4": {"t1-percent": 0.5, **self.running["Dhcp4"], **self.tampered}})
+            subnets = {"subnet4": self.subnets.state()} if self.subnets.subnets else {}
+            return Reply(0, "", {"Dhcp4": {"t1-percent": 0.5, **self.running["Dhcp4"], **subnets, **self.tampered}})
+        if command == "list-commands":
+            return Reply(0, "", sorted(_live_changes.COMMANDS) if self.live_hooks else ["config-get"])
+        if command in _live_changes.COMMANDS:
+            return self._follow(path, command, arguments)
         if command == "lease4-get-page":
             return self.page(**arguments)
         status = {"pid": pid, "uptime": 1, "sockets": {"status": "failed" if self.fate() == "deaf" else "ready"}}
@@ -309,6 +369,22 @@ class Host(_apply.System):
             }
             status["high-availability"] = [{"ha-mode": "hot-standby", "ha-servers": {"local": local, "remote": remote}}]
         return Reply(0, "", status)
+
+    def _follow(self, path, command, arguments):
+        """Change what runs; or refuse, forget to, be silent about it, or die of it."""
+        self.sent.append(command)
+        whims = self.whims.get(command) or [""]
+        whim = whims.pop(0)
+        if whim == "refuses":
+            return Reply(1, "the pool is in the way", None)
+        if whim == "dies":
+            # systemd starts it again, with what lies there now.
+            self.start()
+        elif whim != "forgets":
+            self.subnets.take(_live_changes.Command(command, arguments))
+        if whim in ("dies", "silent"):
+            raise KeaApiError("timeout", "unix:" + path, "timed out", "no answer within 30 s")
+        return Reply(0, "", None)
 
     def page(self, limit, **after):
         """Some of the leases, in order."""

@@ -55,6 +55,10 @@ LOG_SIZE = "A heartbeat leaves lines in the log, and here there are more of them
 SPELLING = "Kea 2.6 spells the key output-options."
 BY_NAME = "Kea 2.6.3 and later find their own hooks by name; other folders are refused."
 SOCKETS = "Kea 3.0 has a list of control sockets."
+LIVE = (
+    "By these hooks subnets and reservations of a running server are changed, without a restart;"
+    " kea_apply: rolling does without them."
+)
 
 # What both templates have in common.
 DHCP4 = (
@@ -80,6 +84,8 @@ DHCP4 = (
         ("2.6", "3.0"),
     ),
     Deviation("Dhcp4.hooks-libraries[1].library", "libdhcp_ha.so", f"{HOOKS}/libdhcp_ha.so", BY_NAME, ("2.6", "3.0")),
+    Deviation("Dhcp4.hooks-libraries[2].library", "libdhcp_subnet_cmds.so", ABSENT, LIVE, ("3.0",)),
+    Deviation("Dhcp4.hooks-libraries[3].library", "libdhcp_host_cmds.so", ABSENT, LIVE, ("3.0",)),
     Deviation(f"{HA}.heartbeat-delay", 1000, 10000, TIMERS),
     Deviation(f"{HA}.max-response-delay", 10000, 60000, TIMERS),
     Deviation(f"{HA}.max-ack-delay", 2000, 5000, TIMERS),

@@ -100,11 +100,18 @@ ERRORS = {
         ["3.2.0", "no Control Agent", "kea_api: control_socket"],
     ),
     "no API of the server in 2.6": (
-        {"group": {"kea_ha_transport": "listener", "kea_api": "control_socket"}},
+        {"group": {"kea_version": "2.6.3", "kea_ha_transport": "listener", "kea_api": "control_socket"}},
         "P11",
         "dhcp1",
         "kea_api",
         ["2.6.3", "kea_api: control_agent"],
+    ),
+    "live changes before 3.0": (
+        {"group": {"kea_version": "2.6.3", "kea_apply": "live"}},
+        "P11",
+        "dhcp1",
+        "kea_apply",
+        ["Kea 2.6.3 cannot be changed while it runs; Kea 3.0 and later can", "kea_apply: auto"],
     ),
     "an agent that is no API": (
         {"group": {"kea_ha_transport": "control_agent", "kea_api": "none"}},
@@ -300,6 +307,8 @@ SILENT = {
     ),
     "every interface on one host": ({"dhcp2": {"kea_interfaces": ["*"]}}, "V48"),
     "hot standby": ({}, "V49"),
+    "live changes since 3.0": ({"group": {"kea_version": "3.0.4", "kea_apply": "live"}}, "P11"),
+    "live changes where no host was asked": ({"group": {"kea_apply": "live"}}, "P11"),
     "addresses of another network than Ansible's": (
         {"dhcp1": {"kea_ha_address": "10.0.0.1"}, "dhcp2": {"kea_ha_address": "10.0.0.2"}},
         "P06",
@@ -321,6 +330,7 @@ def test_is_silent(name):
         {"kea_version": "3.0.4", "kea_api": "none", "kea_api_port": 8000},
         {"kea_version": "3.0.4", "kea_api": "control_agent"},
         {"kea_version": "3.0.4", "kea_api_auth": False},
+        {"kea_version": "3.0.4", "kea_apply": "live"},
         {"kea_version": "3.2.0", "kea_api_auth": False},
         {"kea_version": "3.0.4", "kea_ha_transport": "control_agent"},
         {"kea_tls_enabled": True},

@@ -235,6 +235,14 @@ def test_every_drift_is_found_and_named(edit, expected, same_version):
     assert len(lines(second, first, same_version)) == len(expected)
 
 
+@pytest.mark.parametrize("same_version", [True, False])
+def test_hooks_for_live_changes_count_between_equals_only(same_version):
+    """During an upgrade to Kea 3.0 one server has them, and the other one cannot."""
+    first, second = config("2.6", "server1"), config("2.6" if same_version else "3.0", "server2")
+    second["hooks-libraries"] += [{"library": "libdhcp_subnet_cmds.so"}, {"library": "libdhcp_host_cmds.so"}]
+    assert len(lines(first, second, same_version)) == (2 if same_version else 0)
+
+
 def test_nested_differences_in_a_shared_network():
     first, second = config(), config()
     for conf in (first, second):

@@ -8,6 +8,7 @@ import copy
 
 import pytest
 from ansible_collections.keaops.kea.plugins.module_utils import _live_changes
+from fake_host import Subnets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +97,23 @@ def test_a_reservation_is_named_by_its_identifier():
 )
 def test_commands_cannot_do_everything(new: dict):
     assert _live_changes.steps(config(LAN), new) is None
+    assert _live_changes.obstacle(config(LAN), new)
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (config(LAN, **{"valid-lifetime": 5000}), "valid-lifetime changes, which is not in a subnet of subnet4"),
+        (
+            config(LAN, **{"valid-lifetime": 5000, "hooks-libraries": []}),
+            "valid-lifetime, hooks-libraries change, which is not in a subnet of subnet4",
+        ),
+        (config({**LAN, "subnet": "192.168.0.0/16"}), "the prefix of the subnet with the id 1 changes"),
+        (config({**LAN, "reservations": [{"ip-address": "192.168.1.10"}]}), "a reservation no identifier"),
+    ],
+)
+def test_what_commands_cannot_do_is_named(new: dict, words: str):
+    assert words in _live_changes.obstacle(config(LAN), new)
 
 
 def test_too_many_steps_are_none():
@@ -106,53 +124,7 @@ def test_too_many_steps_are_none():
     net = {"id": 3, "subnet": "10.0.0.0/16", "reservations": many}
     assert len(_live_changes.steps(config({**net, "reservations": []}), config(net))) == _live_changes.MOST_STEPS
     assert _live_changes.steps(config(LAN), config(LAN, net)) is None
-
-
-class Server:
-    """A server as far as these commands go, by the rules seen on Kea 3.0.4."""
-
-    def __init__(self, subnets: list[dict]) -> None:
-        self.subnets = {subnet["id"]: copy.deepcopy(subnet) for subnet in subnets}
-
-    def take(self, command: _live_changes.Command) -> None:
-        getattr(self, command.name.replace("-", "_"))(**{k.replace("-", "_"): v for k, v in command.arguments.items()})
-
-    def subnet4_add(self, subnet4):
-        (subnet,) = subnet4
-        assert "reservations" not in subnet
-        assert subnet["id"] not in self.subnets
-        assert subnet["subnet"] not in {each["subnet"] for each in self.subnets.values()}
-        self.subnets[subnet["id"]] = {**subnet, "reservations": []}
-
-    def subnet4_update(self, subnet4):
-        (subnet,) = subnet4
-        assert "reservations" not in subnet
-        self.subnets[subnet["id"]] = {**subnet, "reservations": self.subnets[subnet["id"]]["reservations"]}
-
-    def subnet4_del(self, id):
-        del self.subnets[id]
-
-    def reservation_add(self, reservation, operation_target):
-        entry = {key: value for key, value in reservation.items() if key != "subnet-id"}
-        there = self.subnets[reservation["subnet-id"]]["reservations"]
-        assert entry["ip-address"] not in {each["ip-address"] for each in there}
-        there.append(entry)
-
-    def reservation_del(self, subnet_id, identifier_type, identifier, operation_target):
-        there = self.subnets[subnet_id]["reservations"]
-        (entry,) = [each for each in there if each.get(identifier_type) == identifier]
-        there.remove(entry)
-
-    def reservation_update(self, reservation, operation_target):
-        (kind,) = {"hw-address", "client-id"} & set(reservation)
-        self.reservation_del(reservation["subnet-id"], kind, reservation[kind], operation_target)
-        self.reservation_add(reservation, operation_target)
-
-    def state(self) -> list:
-        found = [
-            {**subnet, "reservations": sorted(subnet["reservations"], key=str)} for subnet in self.subnets.values()
-        ]
-        return sorted(found, key=lambda subnet: subnet["id"])
+    assert "it takes 2001 commands, and more than 2000" in _live_changes.obstacle(config(LAN), config(LAN, net))
 
 
 @st.composite
@@ -184,20 +156,20 @@ def some_subnets(draw) -> list[dict]:
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(some_subnets(), some_subnets(), st.integers(0, 20))
 def test_the_commands_lead_there_and_back_from_any_point(old: list, new: list, point: int):
-    server = Server(old)
+    server = Subnets(old)
     steps = _live_changes.steps(config(*old), config(*new))
     for step in steps:
         server.take(step.do)
-    assert server.state() == Server(new).state()
+    assert server.state() == Subnets(new).state()
     for step in reversed(steps):
         server.take(step.undo)
-    assert server.state() == Server(old).state()
+    assert server.state() == Subnets(old).state()
     # Interrupted half-way, what was done is taken back.
     for step in steps[:point]:
         server.take(step.do)
     for step in reversed(steps[:point]):
         server.take(step.undo)
-    assert server.state() == Server(old).state()
+    assert server.state() == Subnets(old).state()
 
 
 RUNNING = {
@@ -212,6 +184,20 @@ RUNNING = {
 
 def test_kea_writes_the_same_in_another_way():
     assert _live_changes.unlike({"subnet4": [RUNNING]}, config(LAN)["Dhcp4"]) == []
+
+
+def test_options_without_a_name_or_a_text():
+    def told(code, name, data, **more):
+        return {"code": code, "name": name, "data": data, "space": "dhcp4", "always-send": False, **more}
+
+    here = [{"code": 3, "data": "192.168.1.1"}, {"name": "boot-file-name", "data": "0x7078:65", "csv-format": False}]
+    there = [told(67, "boot-file-name", "707865", **{"csv-format": False}), told(3, "routers", "192.168.1.1")]
+    pool = {"pool": "192.168.1.100-192.168.1.199", "option-data": [{"code": 42, "data": "192.168.1.1"}]}
+    pools = [{**pool, "option-data": [told(42, "ntp-servers", "192.168.1.1")]}]
+    wanted = config({**LAN, "option-data": here, "pools": [pool]})["Dhcp4"]
+    assert _live_changes.unlike({"subnet4": [{**RUNNING, "option-data": there, "pools": pools}]}, wanted) == []
+    (line,) = _live_changes.unlike({"subnet4": [{**RUNNING, "option-data": there[:1], "pools": pools}]}, wanted)
+    assert "option-data[3]: only on the file" in line
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,30 @@ def ha(config):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_hooks_are_there_in_order(version):
-    names = [entry["library"].rsplit("/", 1)[-1] for entry in rendered(version)["hooks-libraries"]]
-    assert names == ["libdhcp_lease_cmds.so", "libdhcp_ha.so"]
+    live = ["libdhcp_subnet_cmds.so", "libdhcp_host_cmds.so"] if version >= "3" else []
+    assert hooks_of(rendered(version)) == ["libdhcp_lease_cmds.so", "libdhcp_ha.so", *live]
+
+
+def hooks_of(config):
+    return [entry["library"].rsplit("/", 1)[-1] for entry in config["hooks-libraries"]]
+
+
+OWN = {"kea_dhcp4_extra": {"hooks-libraries": [{"library": "libdhcp_host_cmds.so"}]}}
+BACKEND = {"kea_dhcp4_extra": {"hosts-database": {"type": "mysql", "name": "kea"}}}
+
+
+@pytest.mark.parametrize(
+    ("group", "added"),
+    [
+        ({"kea_apply": "rolling"}, []),
+        ({"kea_apply": "live"}, ["libdhcp_subnet_cmds.so", "libdhcp_host_cmds.so"]),
+        (OWN, ["libdhcp_subnet_cmds.so", "libdhcp_host_cmds.so"]),
+        (BACKEND, []),
+    ],
+    ids=["rolling", "live", "one of them is there already", "a database of reservations"],
+)
+def test_hooks_for_live_changes(group, added):
+    assert hooks_of(rendered("3.0.4", group=group))[2:] == added
 
 
 @pytest.mark.parametrize("version", ["2.4.1", "2.6.3", "3.0.4"])

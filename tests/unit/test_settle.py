@@ -235,4 +235,4 @@ def test_the_plan_says_whose_work_may_be_taken_over():
     pair = build(facts1=known, facts2=facts("192.168.1.3"))[0]
     assert host_plan(pair, "dhcp1")["run"] == {"partner": "dhcp2", "settles": ["desk-2-20"]}
     assert host_plan(pair, "dhcp2")["run"] == {"partner": "dhcp1", "settles": []}
-    assert host_plan(pair, "dhcp2")["rollback"] == "auto"
+    assert host_plan(pair, "dhcp2")["rollback"] == host_plan(pair, "dhcp2")["apply"] == "auto"
