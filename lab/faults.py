@@ -47,10 +47,10 @@ def note(kea: str, fault: str, expected: str, report: dict, broken: list[str]) -
 
 
 def healed(report: dict) -> float | None:
-    """Return the seconds from the heal to the pair's normal state; None when it was not reached."""
+    """Return the seconds from the heal, or else the fault, to the pair's normal state; None when it was not reached."""
     since = report["normal_since"]
-    ends = [mark["at"] for mark in report["marks"] if mark["text"] == "heal"]
-    return None if since is None or not ends else max(0.0, round(since - ends[-1], 1))
+    begin = {mark["text"]: mark["at"] for mark in report["marks"]}
+    return None if since is None else max(0.0, round(since - begin.get("heal", begin["inject"]), 1))
 
 
 def row(entry: dict) -> str:

@@ -84,6 +84,7 @@ def killed_at(pair: Pair, moment: Moment) -> dict:
     """
     lifetime = next(LIFETIMES)
     with pair.probe(repeat=True, command=f"the controller is killed at {moment}") as probe:
+        probe.mark("inject")
         killed = run(pair, lifetime, stop_at=moment.number, stop_after=moment.delay)
         assert killed.returncode == -signal.SIGKILL, f"{moment}: not killed, but {killed.returncode}: {killed.stdout}"
         probe.mark("heal")

@@ -36,6 +36,13 @@ def start(server: Host, unit: str = DHCP) -> None:
     server.run(f"systemctl start {unit}")
 
 
+def awake(server: Host, unit: str = DHCP) -> None:
+    """Have a paused service go on, wait until it has caught up, and restart it."""
+    kill(server, unit, "CONT")
+    time.sleep(5)
+    server.run(f"systemctl restart {unit}")
+
+
 def power_cut(pair: Pair, *servers: Host) -> None:
     """Cut the power of servers, at once, and start them again."""
     cut = AtOnce(lambda server: lab("reboot", server.name), list(servers))
