@@ -115,17 +115,19 @@ FAULTS = {
         lasts=1,
         limits=PARTNER_DOWN,
     ),
-    "standby stopped": Fault("the same", standby(do.stop), standby(do.start), PARTNER_DOWN, lasts=20),
+    "standby stopped": Fault(
+        "the primary serves alone after 5 s", standby(do.stop), standby(do.start), PARTNER_DOWN, lasts=20
+    ),
     "standby paused, then goes on": Fault(
-        "the same, and 10 s that Kea waits for an answer over a connection that stands. Kea's limit: the updates that have "
-        "waited in the paused server are applied after it has fetched all leases, and some of these are old again",
+        "the primary serves alone, after 10 s that Kea waits for an answer over a connection that stands. Kea's limit: "
+        "what the paused server was told meanwhile it applies after it has fetched all leases, and some are old again",
         standby(do.kill, do.DHCP, "STOP"),
         standby(do.kill, do.DHCP, "CONT"),
         {"gap": 22, "difference": None},
         lasts=25,
     ),
     "standby paused, restarted when it goes on": Fault(
-        "the same, and all leases are fetched once more: the databases agree",
+        "the same gap; all leases are fetched once more, and the databases agree",
         standby(do.kill, do.DHCP, "STOP"),
         standby(do.awake),
         {"gap": 22},
@@ -177,14 +179,14 @@ FAULTS = {
         meanwhile=alone,
     ),
     "primary cannot send to the standby": Fault(
-        "the same",
+        "the primary serves alone after 5 s; the standby sees that clients are served",
         lambda pair: do.deaf_to(pair.primary, pair.standby),
         lambda pair: do.hear(pair.primary, pair.standby),
         PARTNER_DOWN,
         meanwhile=alone,
     ),
     "standby cannot send to the primary": Fault(
-        "the same",
+        "the primary serves alone after 5 s; the standby sees that clients are served",
         lambda pair: do.deaf_to(pair.standby, pair.primary),
         lambda pair: do.hear(pair.standby, pair.primary),
         PARTNER_DOWN,
@@ -197,7 +199,7 @@ FAULTS = {
         outage(),
         meanwhile=steady,
     ),
-    "the same, and switchover.yml": Fault(
+    "clients cannot reach the primary; switchover.yml": Fault(
         "served by the standby as soon as somebody says so",
         lambda pair: (
             do.part(pair, "port-client", "port1"),
