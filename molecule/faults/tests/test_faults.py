@@ -20,6 +20,12 @@ UNNOTICED = {"gap": 4}  # a client's first repetition, after 4 s, is answered
 PARTNER_DOWN = {"gap": 12}  # 5 s without an answer, a heartbeat, a client's next repetition
 TAKEOVER = {"gap": 15}  # the same, and clients that have waited for so long that the standby counts them
 LASTS = 15
+# Without a third witness nobody can tell a dead partner from one that cannot be reached.
+BOTH = {**TAKEOVER, "both_served": LASTS, "duplicates": None, "lost": None}
+SPLIT = (
+    "Kea's limit: the primary's answers wait 10 s for acknowledgements; clients wait, and the standby counts them: both "
+    "serve, and give addresses twice. Afterwards they reconcile"
+)
 
 
 def nothing(_pair: Pair) -> None:
@@ -32,8 +38,13 @@ def steady(pair: Pair) -> None:
 
 
 def alone(pair: Pair) -> None:
-    """The primary has given its partner up, which serves nobody: clients are answered."""
-    assert pair.states() == ("partner-down", "hot-standby")
+    """The primary serves alone; the standby hears so, and waits until it is heard again."""
+    assert pair.states() == ("partner-down", "ready")
+
+
+def split(pair: Pair) -> None:
+    """Each serves alone."""
+    assert pair.states() == ("partner-down", "partner-down")
 
 
 def taken_over(pair: Pair) -> None:
@@ -164,7 +175,7 @@ FAULTS = {
         meanwhile=lambda pair: pair.wait_for("hot-standby", "hot-standby", seconds=1),
     ),
     "standby's Control Agent stopped": Fault(
-        "the primary serves alone after 5 s; the standby sees that clients are served",
+        "the primary serves alone after 5 s; the standby hears so and waits",
         standby(do.stop, do.AGENT),
         standby(do.start, do.AGENT),
         PARTNER_DOWN,
@@ -172,25 +183,34 @@ FAULTS = {
     ),
     # --- network
     "link between the servers cut, both reach the clients": Fault(
-        "the primary serves alone after 5 s; the standby sees that clients are served",
-        parted(*do.PORT.values()),
-        parted(*do.PORT.values(), apart=False),
-        PARTNER_DOWN,
-        meanwhile=alone,
+        SPLIT, parted(*do.PORT.values()), parted(*do.PORT.values(), apart=False), BOTH, meanwhile=split
     ),
-    "primary cannot send to the standby": Fault(
-        "the primary serves alone after 5 s; the standby sees that clients are served",
+    "primary has no way to the standby": Fault(
+        SPLIT,
         lambda pair: do.deaf_to(pair.primary, pair.standby),
         lambda pair: do.hear(pair.primary, pair.standby),
-        PARTNER_DOWN,
-        meanwhile=alone,
+        BOTH,
+        meanwhile=split,
     ),
-    "standby cannot send to the primary": Fault(
-        "the primary serves alone after 5 s; the standby sees that clients are served",
+    "standby has no way to the primary": Fault(
+        SPLIT,
         lambda pair: do.deaf_to(pair.standby, pair.primary),
         lambda pair: do.hear(pair.standby, pair.primary),
-        PARTNER_DOWN,
+        BOTH,
+        meanwhile=split,
+    ),
+    "HA port of the standby blocked by its firewall": Fault(
+        "the primary serves alone, after 10 s that Kea waits for an answer; the standby hears so and waits",
+        standby(do.block, "tcp dport 8000"),
+        standby(do.unblock),
+        {"gap": 15},
         meanwhile=alone,
+    ),
+    "HA port of the primary blocked by its firewall": Fault(
+        "the standby hears nothing, but clients are served: it stays as it is",
+        primary(do.block, "tcp dport 8000"),
+        primary(do.unblock),
+        meanwhile=steady,
     ),
     "clients cannot reach the primary, its partner can": Fault(
         "Kea's limit: heartbeats are well, nobody takes over",
