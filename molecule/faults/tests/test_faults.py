@@ -20,10 +20,16 @@ UNNOTICED = {"gap": 4}  # a client's first repetition, after 4 s, is answered
 PARTNER_DOWN = {"gap": 12}  # 5 s without an answer, a heartbeat, a client's next repetition
 TAKEOVER = {"gap": 15}  # the same, and clients that have waited for so long that the standby counts them
 LASTS = 15
+# Kea's limit: updates that are under way when a link is cut, or when the partner is paused, reach it after it has fetched
+# all leases, and make some of them old again, until their clients renew.
+LATE = {"difference": None}
+ALONE = (
+    "the primary serves alone, after 10 s that Kea waits for an answer. Kea's limit: late updates make leases old again"
+)
 # Without a third witness nobody can tell a dead partner from one that cannot be reached.
-BOTH = {**TAKEOVER, "both_served": LASTS, "duplicates": None, "lost": None}
+BOTH = {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None}
 SPLIT = (
-    "Kea's limit: the primary's answers wait 10 s for acknowledgements; clients wait, and the standby counts them: both "
+    "Kea's limit: the primary's answers wait 10 s for acknowledgements; clients wait, and the standby counts them. Both "
     "serve, and give addresses twice. Afterwards they reconcile"
 )
 
@@ -130,15 +136,14 @@ FAULTS = {
         "the primary serves alone after 5 s", standby(do.stop), standby(do.start), PARTNER_DOWN, lasts=20
     ),
     "standby paused, then goes on": Fault(
-        "the primary serves alone, after 10 s that Kea waits for an answer over a connection that stands. Kea's limit: "
-        "what the paused server was told meanwhile it applies after it has fetched all leases, and some are old again",
+        ALONE,
         standby(do.kill, do.DHCP, "STOP"),
         standby(do.kill, do.DHCP, "CONT"),
-        {"gap": 22, "difference": None},
+        {"gap": 22, **LATE},
         lasts=25,
     ),
     "standby paused, restarted when it goes on": Fault(
-        "the same gap; all leases are fetched once more, and the databases agree",
+        "the primary serves alone; the standby fetches all leases once more, and the databases agree",
         standby(do.kill, do.DHCP, "STOP"),
         standby(do.awake),
         {"gap": 22},
@@ -200,11 +205,7 @@ FAULTS = {
         meanwhile=split,
     ),
     "HA port of the standby blocked by its firewall": Fault(
-        "the primary serves alone, after 10 s that Kea waits for an answer; the standby hears so and waits",
-        standby(do.block, "tcp dport 8000"),
-        standby(do.unblock),
-        {"gap": 15},
-        meanwhile=alone,
+        ALONE, standby(do.block, "tcp dport 8000"), standby(do.unblock), {"gap": 15, **LATE}, meanwhile=alone
     ),
     "HA port of the primary blocked by its firewall": Fault(
         "the standby hears nothing, but clients are served: it stays as it is",
@@ -249,20 +250,18 @@ FAULTS = {
         "the standby takes over; the primary, too, believes to be alone, and reaches nobody",
         cable(0, "cut"),
         cable(0, "heal"),
-        {**TAKEOVER, "both_served": LASTS},
+        {**TAKEOVER, **LATE, "both_served": LASTS},
         meanwhile=taken_over,
     ),
-    "standby's cable pulled": Fault(
-        "the primary serves alone after 5 s", cable(1, "cut"), cable(1, "heal"), PARTNER_DOWN
-    ),
+    "standby's cable pulled": Fault(ALONE, cable(1, "cut"), cable(1, "heal"), {"gap": 15, **LATE}),
     "both cables pulled": Fault(
         "nobody reaches anybody; both believe to be alone and reconcile afterwards",
         lambda pair: [lab("net", "cut", server.name) for server in pair.servers],
         lambda pair: [lab("net", "heal", server.name) for server in pair.servers],
-        {**outage(), "both_served": LASTS},
+        {**outage(), **LATE, "both_served": LASTS},
     ),
     "link between the servers flaps": Fault(
-        "3 s without, 3 s with it, four times: no state is left", do.flap, limits=PARTNER_DOWN, lasts=1
+        "3 s without, 3 s with it, four times: no state is left", do.flap, limits={**PARTNER_DOWN, **LATE}, lasts=1
     ),
     "link between the servers loses 30 % of all packets": Fault(
         "TCP repeats them: answers are late, nobody is given up for good",
