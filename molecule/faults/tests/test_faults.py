@@ -20,8 +20,8 @@ UNNOTICED = {"gap": 4}  # a client's first repetition, after 4 s, is answered
 PARTNER_DOWN = {"gap": 12}  # 5 s without an answer, a heartbeat, a client's next repetition
 TAKEOVER = {"gap": 15}  # the same, and clients that have waited for so long that the standby counts them
 LASTS = 15
-# Kea's limit: updates that are under way when a link is cut, or when the partner is paused, reach it after it has fetched
-# all leases, and make some of them old again, until their clients renew.
+# Kea's limit: updates that are under way when a link is cut, or when the partner is paused, reach it after it has
+# fetched all leases, and make some of them old again, until their clients renew.
 LATE = {"difference": None}
 ALONE = (
     "the primary serves alone, after 10 s that Kea waits for an answer. Kea's limit: late updates make leases old again"
@@ -29,8 +29,8 @@ ALONE = (
 # Without a third witness nobody can tell a dead partner from one that cannot be reached.
 BOTH = {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None}
 SPLIT = (
-    "Kea's limit: the primary's answers wait 10 s for acknowledgements; clients wait, and the standby counts them. Both "
-    "serve, and give addresses twice. Afterwards they reconcile"
+    "Kea's limit: the primary's answers wait 10 s for acknowledgements; clients wait, and the standby counts them. "
+    "Both serve, and give addresses twice. Afterwards they reconcile"
 )
 
 
