@@ -143,8 +143,9 @@ def delete_leases(server: Host) -> None:
 def set_clock(server: Host, seconds: int) -> None:
     """Have Kea believe that it is so much later: the clock of a container is that of all."""
     library = server.run("find /usr/lib -name libfaketimeMT.so.1").strip()
-    lines = ["[Service]", f"Environment=LD_PRELOAD={library} FAKETIME=+{seconds} FAKETIME_DONT_FAKE_MONOTONIC=1"]
-    server.run(f"printf '%s\\n' %s %s > {DROP_IN}", *lines)
+    setting = f"LD_PRELOAD={library} FAKETIME=+{seconds} FAKETIME_DONT_FAKE_MONOTONIC=1"
+    folder, _slash, name = DROP_IN.rpartition("/")
+    server.put(folder, {name: f"[Service]\nEnvironment={setting}\n".encode()})
     server.run(f"systemctl daemon-reload && systemctl restart {DHCP}")
 
 

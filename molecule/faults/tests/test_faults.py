@@ -274,10 +274,12 @@ FAULTS = {
     ),
     # --- disks, files, clocks
     "disk of the primary's leases full": Fault(
-        "Kea's limit: heartbeats are well, nobody takes over. No lease is lost",
+        "Kea's limit: heartbeats are well, nobody takes over; renewals are refused with a NAK. What could not be written "
+        "is there again after a restart, for nobody",
         primary(do.fill, do.LEASES),
         primary(lambda server: server.run(f"rm {do.LEASES}/filler && systemctl restart {do.DHCP}")),
-        outage(),
+        {**outage(), "failed": None, "difference": None},
+        meanwhile=steady,
         before=primary(do.small_disk, do.LEASES),
         after=primary(do.usual_disk, do.LEASES),
     ),
