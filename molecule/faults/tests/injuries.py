@@ -31,16 +31,16 @@ def stop(server: Host, unit: str = DHCP) -> None:
     server.run(f"systemctl stop {unit}")
 
 
-def start(server: Host, unit: str = DHCP) -> None:
-    """Start a service."""
-    server.run(f"systemctl start {unit}")
+def start(server: Host, unit: str = DHCP, verb: str = "start") -> None:
+    """Start a service, or restart it."""
+    server.run(f"systemctl {verb} {unit}")
 
 
 def awake(server: Host, unit: str = DHCP) -> None:
     """Have a paused service go on, wait until it has caught up, and restart it."""
     kill(server, unit, "CONT")
     time.sleep(5)
-    server.run(f"systemctl restart {unit}")
+    start(server, unit, "restart")
 
 
 def power_cut(pair: Pair, *servers: Host) -> None:

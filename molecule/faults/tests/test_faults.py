@@ -26,6 +26,10 @@ LATE = {"difference": None}
 ALONE = (
     "the primary serves alone, after 10 s that Kea waits for an answer. Kea's limit: late updates make leases old again"
 )
+UNHEARD = (
+    "the primary serves alone. Kea's limit: the standby hears so, fetches all leases at once, and not again when it is "
+    "heard: what was given in between it does not know"
+)
 # Without a third witness nobody can tell a dead partner from one that cannot be reached.
 BOTH = {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None}
 SPLIT = (
@@ -180,9 +184,16 @@ FAULTS = {
         meanwhile=lambda pair: pair.wait_for("hot-standby", "hot-standby", seconds=1),
     ),
     "standby's Control Agent stopped": Fault(
-        "the primary serves alone after 5 s; the standby hears so and waits",
+        UNHEARD,
         standby(do.stop, do.AGENT),
         standby(do.start, do.AGENT),
+        {**PARTNER_DOWN, **LATE},
+        meanwhile=alone,
+    ),
+    "standby's Control Agent stopped; the standby restarted afterwards": Fault(
+        "the primary serves alone; all leases are fetched once more, and the databases agree",
+        standby(do.stop, do.AGENT),
+        lambda pair: (do.start(pair.standby, do.AGENT), pair.healthy(), do.start(pair.standby, verb="restart")),
         PARTNER_DOWN,
         meanwhile=alone,
     ),
@@ -205,7 +216,7 @@ FAULTS = {
         meanwhile=split,
     ),
     "HA port of the standby blocked by its firewall": Fault(
-        ALONE, standby(do.block, "tcp dport 8000"), standby(do.unblock), {"gap": 15, **LATE}, meanwhile=alone
+        UNHEARD, standby(do.block, "tcp dport 8000"), standby(do.unblock), {"gap": 15, **LATE}, meanwhile=alone
     ),
     "HA port of the primary blocked by its firewall": Fault(
         "the standby hears nothing, but clients are served: it stays as it is",
@@ -274,7 +285,7 @@ FAULTS = {
     ),
     # --- disks, files, clocks
     "disk of the primary's leases full": Fault(
-        "Kea's limit: heartbeats are well, nobody takes over; renewals are refused with a NAK. What could not be written "
+        "Kea's limit: heartbeats are well, nobody takes over; renewals are refused with a NAK. What was not written "
         "is there again after a restart, for nobody",
         primary(do.fill, do.LEASES),
         primary(lambda server: server.run(f"rm {do.LEASES}/filler && systemctl restart {do.DHCP}")),
@@ -336,7 +347,7 @@ FAULTS = {
         "refused before anything is changed",
         lambda pair: (do.block(pair.standby, "tcp dport 8000"), time.sleep(LASTS), do.change_while_blocked(pair)),
         standby(do.unblock),
-        PARTNER_DOWN,
+        {"gap": 15, **LATE},
         lasts=1,
     ),
     "a change that Kea's own check refuses": Fault(
