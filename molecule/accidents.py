@@ -66,12 +66,17 @@ def be_unheard(pair: Pair) -> None:
     assert (reply["result"], pair.standby.state()) == (0, "partner-down")
 
 
-def be_terminated(pair: Pair) -> None:
-    """Have the standby run another id of the subnet: it rejects the leases of its partner, and both give up."""
+def renumber(pair: Pair) -> None:
+    """Have the standby run another id of the subnet: it rejects the leases of its partner."""
     config = pair.standby.kea("config-get")["arguments"]
     config.pop("hash", None)
     config["Dhcp4"]["subnet4"][0]["id"] = 77
     assert pair.standby.kea("config-set", **config)["result"] == 0
+
+
+def be_terminated(pair: Pair) -> None:
+    """Have the standby reject so many leases that both give up."""
+    renumber(pair)
     pair.healthy()
     pair.client.shell.run("dhcp-client stream --count 15 --rate 10 --timeout 3")
     pair.wait_for("terminated", "terminated")

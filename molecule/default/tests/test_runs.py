@@ -132,13 +132,15 @@ def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
 
 
 def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
-    """The file passes Kea's own check; only the start shows that the leases cannot be written there."""
+    """The file passes Kea's own check; only the start shows that the leases cannot be written there, for it is a folder."""
     pid = pair.primary.pid()
-    extra = {"kea_dhcp4_extra": {"lease-database": {"name": "/var/lib/kea/no-such-folder/leases.csv"}}}
+    pair.standby.run("mkdir /var/lib/kea/folder.csv")
+    extra = {"kea_dhcp4_extra": {"lease-database": {"name": "folder.csv"}}}
     run = play("site.yml", "-e", json.dumps(extra), limit=pair.name)
+    pair.standby.run("rmdir /var/lib/kea/folder.csv")
     assert run.returncode != 0, run.stdout
     assert "kea-dhcp4-server died after its start" in run.stdout
-    assert "no-such-folder" in run.stdout
+    assert "folder.csv" in run.stdout
     assert "The previous configuration was put back and kea-dhcp4-server serves again" in run.stdout
     assert f"{pair.primary.name}: its DHCP service was left as it is" in " ".join(run.stdout.split())
     assert pair.primary.pid() == pid

@@ -151,7 +151,7 @@ def set_clock(server: Host, seconds: int) -> None:
 
 def right_clock(server: Host) -> None:
     """Undo that."""
-    server.run(f"rm {DROP_IN} && systemctl daemon-reload && systemctl restart {DHCP}")
+    server.run(f"rm -f {DROP_IN} && systemctl daemon-reload && systemctl restart {DHCP}")
 
 
 # --- playbooks

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import injuries as do
 import pytest
-from accidents import be_cold, be_corrupt, be_left_alone, be_stuck, be_terminated, be_undead
+from accidents import be_cold, be_corrupt, be_left_alone, be_stuck, be_undead, renumber
 from conftest import KEA_VERSION, PAIRS, Pair, lab, play
 from faults import note
 from history import summary, violations
@@ -216,7 +216,13 @@ FAULTS = {
         meanwhile=split,
     ),
     "HA port of the standby blocked by its firewall": Fault(
-        UNHEARD, standby(do.block, "tcp dport 8000"), standby(do.unblock), {"gap": 15, **LATE}, meanwhile=alone
+        "Kea's limit: the standby hears that the primary serves alone, fetches all leases and says so; from then on the "
+        "primary serves nobody until it hears the standby again",
+        standby(do.block, "tcp dport 8000"),
+        standby(do.unblock),
+        {**outage(40), **LATE},
+        lasts=40,
+        meanwhile=alone,
     ),
     "HA port of the primary blocked by its firewall": Fault(
         "the standby hears nothing, but clients are served: it stays as it is",
@@ -332,8 +338,12 @@ FAULTS = {
     "the server that stands in is lost": Fault(
         "Kea's limit: the other one does not take over; recover.yml", be_left_alone, do.recover, {"gap": 60}, lasts=5
     ),
-    "servers with different ids of a subnet": Fault(
-        "Kea ends high availability; recover.yml", be_terminated, do.recover, TAKEOVER, lasts=1
+    "standby runs another id of the subnet": Fault(
+        "Kea ends high availability, the primary serves; recover.yml",
+        renumber,
+        do.recover,
+        TAKEOVER,
+        meanwhile=lambda pair: pair.wait_for("terminated", "waiting"),
     ),
     "somebody disables DHCP on the primary": Fault(
         "Kea's limit: heartbeats are well, nobody takes over",
@@ -343,11 +353,11 @@ FAULTS = {
         meanwhile=steady,
     ),
     # --- changes
-    "a change while the HA port is blocked": Fault(
-        "refused before anything is changed",
+    "a change while the HA port of the standby is blocked": Fault(
+        "refused before anything is changed; Kea's limit as with the port alone",
         lambda pair: (do.block(pair.standby, "tcp dport 8000"), time.sleep(LASTS), do.change_while_blocked(pair)),
         standby(do.unblock),
-        {"gap": 15, **LATE},
+        {**outage(40), **LATE},
         lasts=1,
     ),
     "a change that Kea's own check refuses": Fault(
@@ -359,10 +369,12 @@ FAULTS = {
     "a change that passes that check and kills the server": Fault(
         "put back by itself, clients served by its partner meanwhile",
         lambda pair: do.refused(
-            do.site(pair, kea_dhcp4_extra={"lease-database": {"name": f"{do.LEASES}/no-such-folder/leases.csv"}}),
+            do.site(pair, kea_dhcp4_extra={"lease-database": {"name": "folder.csv"}}),
             "The previous configuration was put back and kea-dhcp4-server serves again",
         ),
         lasts=1,
+        before=each(lambda server: server.run(f"mkdir {do.LEASES}/folder.csv")),
+        after=each(lambda server: server.run(f"rmdir {do.LEASES}/folder.csv")),
     ),
     "two runs at once": Fault("the second is refused, the first comes through", do.change_twice_at_once, lasts=1),
     "package of an upgrade fails half-way": Fault(
