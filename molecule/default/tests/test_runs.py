@@ -132,7 +132,7 @@ def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
 
 
 def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
-    """The file passes Kea's own check; only the start shows that the leases cannot be written there, for it is a folder."""
+    """The file passes Kea's own check; only the start shows that the leases cannot be written to a folder."""
     pid = pair.primary.pid()
     pair.standby.run("mkdir /var/lib/kea/folder.csv")
     extra = {"kea_dhcp4_extra": {"lease-database": {"name": "folder.csv"}}}

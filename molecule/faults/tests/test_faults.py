@@ -216,8 +216,8 @@ FAULTS = {
         meanwhile=split,
     ),
     "HA port of the standby blocked by its firewall": Fault(
-        "Kea's limit: the standby hears that the primary serves alone, fetches all leases and says so; from then on the "
-        "primary serves nobody until it hears the standby again",
+        "Kea's limit: the standby hears that the primary serves alone, fetches all leases and says so; from then on "
+        "the primary serves nobody until it hears the standby again",
         standby(do.block, "tcp dport 8000"),
         standby(do.unblock),
         {**outage(40), **LATE},
