@@ -333,7 +333,11 @@ FAULTS = {
         "it serves nobody; recover.yml", be_undead, do.recover, {"gap": 60}, lasts=5
     ),
     "primary restarted too early while its partner stands in": Fault(
-        "Kea keeps it quiet for good, its partner serves; recover.yml", be_stuck, do.recover, lasts=5
+        "Kea keeps it quiet for good; its partner serves, but for the seconds in which it is held; recover.yml",
+        be_stuck,
+        do.recover,
+        {"gap": 8},
+        lasts=5,
     ),
     "the server that stands in is lost": Fault(
         "Kea's limit: the other one does not take over; recover.yml", be_left_alone, do.recover, {"gap": 60}, lasts=5
