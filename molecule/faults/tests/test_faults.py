@@ -57,6 +57,11 @@ def split(pair: Pair) -> None:
     assert pair.states() == ("partner-down", "partner-down")
 
 
+def not_taken_over(pair: Pair) -> None:
+    """The standby stands by."""
+    assert pair.standby.state() == "hot-standby"
+
+
 def taken_over(pair: Pair) -> None:
     """The standby serves."""
     assert pair.standby.state() == "partner-down"
@@ -291,12 +296,12 @@ FAULTS = {
     ),
     # --- disks, files, clocks
     "disk of the primary's leases full": Fault(
-        "Kea's limit: heartbeats are well, nobody takes over; renewals are refused with a NAK. What was not written "
-        "is there again after a restart, for nobody",
+        "Kea's limit: nobody takes over. 2.6 refuses renewals with a NAK, and has after a restart what it did not write; "
+        "3.0 ends, and is started again and again",
         primary(do.fill, do.LEASES),
         primary(lambda server: server.run(f"rm {do.LEASES}/filler && systemctl restart {do.DHCP}")),
         {**outage(), "failed": None, "difference": None},
-        meanwhile=steady,
+        meanwhile=not_taken_over,
         before=primary(do.small_disk, do.LEASES),
         after=primary(do.usual_disk, do.LEASES),
     ),
