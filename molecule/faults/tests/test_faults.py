@@ -296,8 +296,8 @@ FAULTS = {
     ),
     # --- disks, files, clocks
     "disk of the primary's leases full": Fault(
-        "Kea's limit: nobody takes over. 2.6 refuses renewals with a NAK, and has after a restart what it did not write; "
-        "3.0 ends, and is started again and again",
+        "Kea's limit: nobody takes over. 2.6 refuses renewals with a NAK, and has after a restart what it did not "
+        "write; 3.0 ends, and is started again and again",
         primary(do.fill, do.LEASES),
         primary(lambda server: server.run(f"rm {do.LEASES}/filler && systemctl restart {do.DHCP}")),
         {**outage(), "failed": None, "difference": None},
