@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".cache" / "faults.jsonl"
 PAGE = ROOT / "docs" / "faults.md"
 BEGIN = "<!-- From here on written by lab/faults.py. -->"
+LIMIT = "Kea's limit"  # these words in an expectation: it says no more than what Kea does
 HEAD = (
     "| fault | expected | gap | renewals | duplicates | lost | differences | both served | healed in | |\n"
     "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
@@ -60,6 +61,7 @@ def row(entry: dict) -> str:
         return "not" if value is None else f"{value:.1f} s"
 
     counts = ["?" if entry[key] is None else str(entry[key]) for key in ("duplicates", "lost", "difference")]
+    verdict = LIMIT if LIMIT in entry["expected"] else "met"
     failed = f", {entry['failed']} failed" if entry["failed"] else ""
     cells = [
         entry["fault"],
@@ -69,7 +71,7 @@ def row(entry: dict) -> str:
         *counts,
         seconds(entry["both_served"]),
         seconds(entry["healed"]),
-        "**not met**" if entry["broken"] else "met",
+        "**not met**" if entry["broken"] else verdict,
     ]
     return "| " + " | ".join(cells) + " |"
 

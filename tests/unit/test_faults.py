@@ -55,6 +55,11 @@ def test_what_nobody_heals_is_counted_from_the_fault_on(page):
     assert page().splitlines()[-1].endswith("| 3.0 s | met |")
 
 
+def test_a_limit_of_kea_is_called_so(page):
+    faults.note("2.6.3", "primary unheard", "Kea's limit: nobody takes over", report(healed=5.0), [])
+    assert page().splitlines()[-1].endswith("| 1.0 s | Kea's limit |")
+
+
 def test_what_failed_is_not_hidden(page):
     faults.note("2.6.3", "primary stopped", "", report(healed=None), ["gap: 4, at most 1 may be"])
     assert page().splitlines()[-1].endswith("| not | **not met** |")
