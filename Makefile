@@ -7,7 +7,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # A top-level molecule/ folder is what users of the collection look for; naming it here also silences Molecule's advice to move it.
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
-.PHONY: help setup demo demo-down test test-vm test-pi lint unit molecule docs bench build clean
+.PHONY: help setup demo demo-down test test-faults test-vm test-pi lint unit molecule docs bench build clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ test: setup ## Lint, unit tests, and the pairs of all Kea versions in the lab
 	@rm -f .cache/lab-tests
 	@lab/run
 	@cat .cache/lab-tests
+
+test-faults: setup ## Accidents and faults under clients, one by one, into the tables of docs/faults.md; takes an hour
+	@rm -f .cache/faults.jsonl
+	@lab/run molecule test -s faults; tests=$$?; lab/faults.py && exit $$tests
 
 test-vm: setup ## A pair of virtual machines: AppArmor, boots, power cuts, clocks, the firewall
 	@lab/vm.py run molecule test -s vm

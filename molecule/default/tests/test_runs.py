@@ -135,7 +135,7 @@ def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
 
 
 def test_a_change_that_kills_the_daemon_is_put_back(pair: Pair):
-    """The file passes Kea's own check; only the start shows that the leases cannot be written there."""
+    """The file passes Kea's own check; only the start shows that the leases cannot be written to a folder."""
     pid = pair.primary.pid()
     extra = {"kea_dhcp4_extra": {"lease-database": {"name": "/var/lib/kea/a-folder.csv"}}}
     pair.standby.run("mkdir /var/lib/kea/a-folder.csv")
