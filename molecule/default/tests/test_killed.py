@@ -16,7 +16,7 @@ from conftest import PAIRS, ROOT, Pair, command_of, environment
 from history import expect
 from killed import JOURNAL, LIFETIMES, Moment, killed_at, moments, run, wrong
 
-SAMPLE = 3
+SAMPLE = 2
 
 
 @pytest.fixture(scope="module")
