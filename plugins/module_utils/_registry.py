@@ -34,6 +34,7 @@ INPUT_RULES: dict[str, str] = {
     "V08": "The extra variables touch nothing the collection owns.",
     "V09": "The Kea version is one the collection can write a configuration for.",
     "V10": "The operating system is one the collection knows.",
+    "P41": "Passwords and users are ones Kea can read, and nobody guesses.",
     "V32": "What kea_preflight_ignore lists exists, may be ignored, and is reported.",
     "V31": "No text holds characters that nobody sees, or that only look like others.",
 }
