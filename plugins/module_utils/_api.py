@@ -443,8 +443,9 @@ class HttpTransport:
         detail = self.scrub(_reason(exc))
         if isinstance(exc, socket.timeout) or getattr(exc, "errno", None) == errno.ETIMEDOUT:
             return _timed_out(self.url, self.timeout, command)
-        # RemoteDisconnected is a ConnectionResetError.
-        if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError)):
+        # RemoteDisconnected is a ConnectionResetError. Which of OpenSSL's two it is depends on its release.
+        cut = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+        if isinstance(exc, cut):
             return self._closed(command)
         if isinstance(exc, ssl.SSLError):
             return self._tls_error(exc, detail)
