@@ -98,8 +98,13 @@ def _text(number: int) -> str:
     return socket.inet_ntoa(struct.pack("!I", number))
 
 
-def difference(mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float) -> list[str]:
+def difference(
+    mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float, released_stay: bool = True
+) -> list[str]:
     """Return the addresses of leases that two servers of a pair know differently, in order.
+
+    Kea below 2.4 forgets a lease when its client releases it, and a partner that was away at that moment keeps it until
+    it ends: without *released_stay*, a lease that only one of the two has is no difference.
 
     What clients got in the last seconds is left out, as the two are not asked in the same moment; and so is what has
     ended, which each cleans up in its own time.
@@ -111,7 +116,7 @@ def difference(mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]],
 
     found = [
         address
-        for address in {**first, **second}
+        for address in ({**first, **second} if released_stay else first.keys() & second.keys())
         if not _same_lease(first.get(address), second.get(address))
         # One of the two being fresh means that the other one may have been asked too early.
         and all(counts(facts) for facts in (first.get(address), second.get(address)) if facts is not None)

@@ -64,6 +64,7 @@ options:
     description:
       - Whether to compare the leases of the two servers, too. Those of the last 10 seconds are left out. A difference
         must last for three looks.
+      - Below Kea 2.4 only the leases that both have, as a server that was away keeps a lease that its client released.
       - Not done with more than 5000 leases, or where the partner forbids to ask for them.
     type: bool
     default: false
@@ -307,6 +308,7 @@ kind:
 """
 
 import platform
+import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -558,6 +560,10 @@ class Peer:
                 "and check that it reaches this host.",
             )
 
+    def _released_leases_stay(self) -> bool:
+        series = re.match(r"(\d+)\.(\d+)", self.result["local_version"] or "")
+        return series is None or tuple(map(int, series.groups())) >= (2, 4)
+
     def _check_leases(self, client: _api.KeaClient) -> None:
         self.result["lease_difference"] = None
         if not self._params["leases"]:
@@ -572,7 +578,8 @@ class Peer:
                 raise self._unusable(exc) from exc
             if mine is None or theirs is None:
                 return
-            found = self.result["lease_difference"] = _leases.difference(mine, theirs, time.time())
+            found = _leases.difference(mine, theirs, time.time(), self._released_leases_stay())
+            self.result["lease_difference"] = found
             if not found:
                 return
         shown = ", ".join(found[:SHOWN_DIFFERENCES]) + (" ..." if len(found) > SHOWN_DIFFERENCES else "")

@@ -505,6 +505,16 @@ def test_leases_are_compared(run, partner, local, monkeypatch):
     assert run()["lease_difference"] is None
 
 
+@pytest.mark.parametrize(("version", "found"), [("2.2.0", []), ("2.4.1", ["192.168.1.9"])])
+def test_a_lease_that_was_released_is_no_difference_below_kea_24(run, partner, local, monkeypatch, version, found):
+    monkeypatch.setattr(kea_peer, "LOOK_AGAIN", 0.01)
+    for server in (partner, local):
+        server.replies["version-get"] = (200, {"result": 0, "text": version})
+    local.replies["lease4-get-page"] = page(lease("192.168.1.9"))
+    partner.replies["lease4-get-page"] = page()
+    assert run(leases=True)["lease_difference"] == found
+
+
 def test_leases_are_looked_at_again_before_they_are_called_different(run, partner, local, monkeypatch):
     monkeypatch.setattr(kea_peer, "LOOK_AGAIN", 0.01)
     local.replies["lease4-get-page"] = page(lease("192.168.1.100"))

@@ -179,6 +179,13 @@ def test_a_lease_that_only_one_server_knows(age, found):
     assert _leases.difference([{**SAME, **age}], [], AT) == found == _leases.difference([], [{**SAME, **age}], AT)
 
 
+def test_where_released_leases_go_only_those_that_both_know_are_compared():
+    assert _leases.difference([SAME], [], AT, released_stay=False) == []
+    assert _leases.difference([], [SAME], AT, released_stay=False) == []
+    other = {**SAME, "hw-address": "1a:1b:1c:1d:1e:20"}
+    assert _leases.difference([SAME], [other], AT, released_stay=False) == ["192.168.1.100"]
+
+
 def test_differences_are_in_the_order_of_addresses():
     leases = [{**SAME, "ip-address": f"192.168.1.{number}"} for number in (20, 9, 100)]
     assert _leases.difference(leases, [], AT) == ["192.168.1.9", "192.168.1.20", "192.168.1.100"]

@@ -286,9 +286,15 @@ def test_the_hosts_keep_no_secret_elsewhere(pair: Pair, rotation: dict):
 def test_a_failing_run_shows_no_secret(pairs):
     """The daemon dies of this change, so that its last words are shown, and all is put back."""
     before = {pair.name: serials(pair) for pair in pairs}
-    extra = {"kea_dhcp4_extra": {"lease-database": {"name": "/var/lib/kea/no-such-folder/leases.csv"}}}
-    with ProcessList() as watched:
-        run = play("site.yml", "-vvv", "--diff", "-e", json.dumps({**extra, "kea_tls_rotate": "leaf"}))
+    extra = {"kea_dhcp4_extra": {"lease-database": {"name": "/var/lib/kea/a-folder.csv"}}}
+    for pair in pairs:
+        pair.standby.run("mkdir /var/lib/kea/a-folder.csv")
+    try:
+        with ProcessList() as watched:
+            run = play("site.yml", "-vvv", "--diff", "-e", json.dumps({**extra, "kea_tls_rotate": "leaf"}))
+    finally:
+        for pair in pairs:
+            pair.standby.run("rmdir /var/lib/kea/a-folder.csv")
     assert run.returncode != 0
     assert "The previous configuration was put back" in flat(run.stdout)
     assert shown({"output": run.stdout + run.stderr, "processes": watched.text}, pairs) == []
