@@ -1034,22 +1034,5 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main() -> int:
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda number, _frame: sys.exit(128 + number))
-    args = parse(sys.argv[1:])
-    try:
-        return args.function(args) or 0
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except LabError as exc:
-        print(f"vm: {exc}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("vm: interrupted", file=sys.stderr)
-        return 130
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lab.program("vm", parse))

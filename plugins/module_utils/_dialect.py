@@ -50,6 +50,8 @@ class Dialect:
     """When ``kea-dhcp4 -T`` tells the truth: ``never``, ``single-threaded`` (it fails good listeners) or ``always``."""
     max_delay: int
     """Longest HA delay Kea accepts, in ms."""
+    keeps_released_leases: bool
+    """A lease that its client releases stays, as an ended one; otherwise it is forgotten."""
 
     def test_hooks_usable(self, transport: str) -> bool:
         """Tell whether ``-T``, the check that loads the hooks, gives a true answer for this transport."""
@@ -66,12 +68,13 @@ _OLDEST: dict[str, Any] = {
     "live_hooks": False,
     "test_hooks": "never",
     "max_delay": 65535,
+    "keeps_released_leases": False,
 }
 
 # Each series says only what changed since the one above it.
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("2.2", {}),
-    ("2.4", {"multi_threading_default": True, "hook_by_name": True}),
+    ("2.4", {"multi_threading_default": True, "hook_by_name": True, "keeps_released_leases": True}),
     ("2.6", {"output_options": "output-options", "test_hooks": "single-threaded"}),
     ("3.0", {"control_socket_list": True, "http_control_socket": True, "live_hooks": True, "test_hooks": "always"}),
     ("3.2", {"agent": False}),

@@ -308,11 +308,10 @@ kind:
 """
 
 import platform
-import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _leases, _state
+from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _dialect, _leases, _state
 
 MAX_DIFFERENCES = 100
 SHOWN_DIFFERENCES = 10
@@ -561,8 +560,10 @@ class Peer:
             )
 
     def _released_leases_stay(self) -> bool:
-        series = re.match(r"(\d+)\.(\d+)", self.result["local_version"] or "")
-        return series is None or tuple(map(int, series.groups())) >= (2, 4)
+        try:
+            return _dialect.dialect_for(self.result["local_version"]).keeps_released_leases
+        except _dialect.DialectError:
+            return True
 
     def _check_leases(self, client: _api.KeaClient) -> None:
         self.result["lease_difference"] = None
