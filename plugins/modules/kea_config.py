@@ -30,6 +30,7 @@ description:
 extends_documentation_fragment:
   - keaops.kea.attributes
   - keaops.kea.attributes.action_group
+  - keaops.kea.run
 attributes:
   check_mode:
     support: full
@@ -201,33 +202,6 @@ options:
       - The run of a playbook that this change belongs to. Its first change on a host opens the journal of the host, and
         from then on changes of other runs are refused, until M(keaops.kea.kea_settle) ends the run.
       - Without it a change leaves no trace in the journal, and is refused while that is open.
-    type: dict
-    suboptions:
-      id:
-        description: What tells it from all other runs.
-        type: str
-        required: true
-      controller:
-        description: The machine on which it runs.
-        type: str
-        required: true
-      user:
-        description: Who runs it.
-        type: str
-        required: true
-      pid:
-        description: Its process there.
-        type: int
-        default: 0
-      partner:
-        description: The host of the partner, for people who read the journal.
-        type: str
-        default: ""
-      settles:
-        description: Ids of runs that are known to be over. What they have left open becomes this run's.
-        type: list
-        elements: str
-        default: []
   lock_timeout:
     description: Seconds to wait for another run that changes Kea on this host, before failing.
     type: int

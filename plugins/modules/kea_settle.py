@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - keaops.kea.attributes
   - keaops.kea.attributes.action_group
+  - keaops.kea.run
 attributes:
   check_mode:
     support: full
@@ -30,34 +31,7 @@ attributes:
 options:
   run:
     description: The run, as for M(keaops.kea.kea_config).
-    type: dict
     required: true
-    suboptions:
-      id:
-        description: What tells it from all other runs.
-        type: str
-        required: true
-      controller:
-        description: The machine on which it runs.
-        type: str
-        required: true
-      user:
-        description: Who runs it.
-        type: str
-        required: true
-      pid:
-        description: Its process there.
-        type: int
-        default: 0
-      partner:
-        description: The host of the partner.
-        type: str
-        default: ""
-      settles:
-        description: Not used here.
-        type: list
-        elements: str
-        default: []
   outcome:
     description: What became of the changes, noted in the journal.
     type: str

@@ -60,11 +60,6 @@ def part(pair: Pair, *ports: str, apart: bool = True) -> None:
         pair.client.run(f"bridge link set dev {port} isolated {'on' if apart else 'off'}")
 
 
-def port_of(server: Host) -> str:
-    """Return the port of the LAN that a server is at."""
-    return PORT[server.variables["lab_number"]]
-
-
 def block(server: Host, rule: str, hook: str = "input") -> None:
     """Have the server's firewall drop what a rule names."""
     family, device = ("netdev", "device enp0s8 ") if hook == "egress" else ("inet", "")
