@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 from conftest import Pair
 
 
@@ -64,6 +66,18 @@ def be_unheard(pair: Pair) -> None:
     pair.primary.run("systemctl stop kea-ctrl-agent")
     reply = pair.standby.kea("ha-maintenance-start")
     assert (reply["result"], pair.standby.state()) == (0, "partner-down")
+
+
+def be_uninformed(pair: Pair) -> dict:
+    """Have a client served while the standby hears and is not heard; returns the lease that it missed."""
+    pair.standby.run("systemctl stop kea-ctrl-agent")
+    pair.wait_for("partner-down", "ready")
+    lease = pair.lease()
+    pair.standby.run("systemctl start kea-ctrl-agent")
+    pair.healthy()
+    assert lease["address"] not in pair.standby.leases()
+    time.sleep(10)  # younger ones may be on their way
+    return lease
 
 
 def renumber(pair: Pair) -> None:

@@ -21,7 +21,7 @@ def _seen(host: str, host_vars: Any) -> _ha_control.Seen:
     return _ha_control.Seen(
         host,
         role,
-        own=_ha_control.Own(view["running"], view["ha"], view["server_name"]),
+        own=_ha_control.Own(view["running"], view["ha"], view["server_name"], view["lacks"]),
         dead=view["dead"],
         link=view["link"],
         skew=view["clock_skew"],

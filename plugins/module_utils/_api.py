@@ -33,6 +33,7 @@ RESULT_PARTIAL = 5
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 # How many leases are asked for at once: more would keep a server from its clients.
 LEASE_PAGE = 1000
+MAX_LEASES = 5000  # reading more to count or compare them would hold it up for too long
 
 #: The daemons, and the key of each one's configuration in ``config-get``.
 SERVICES = {"dhcp4": "Dhcp4", "dhcp6": "Dhcp6", "d2": "DhcpDdns", "ctrl_agent": "Control-agent"}
@@ -889,15 +890,15 @@ def allowed(client: KeaClient, command: str, arguments: dict | None = None) -> R
     return reply if reply.result in (RESULT_SUCCESS, RESULT_EMPTY) else None
 
 
-def leases(client: KeaClient, most: int) -> list | None:
-    """Return all DHCPv4 leases, or None when they are too many, or may not be asked for.
+def leases(client: KeaClient) -> list | None:
+    """Return all DHCPv4 leases, or None when they are more than MAX_LEASES, or may not be asked for.
 
     Raises:
         KeaApiError: no usable reply.
     """
     found: list = []
     start = "start"
-    while client.service == "dhcp4" and len(found) < most:
+    while client.service == "dhcp4" and len(found) < MAX_LEASES:
         reply = allowed(client, "lease4-get-page", {"from": start, "limit": LEASE_PAGE})
         if reply is None:
             return None

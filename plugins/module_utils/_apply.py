@@ -331,7 +331,11 @@ class System:
 
     def api(self, path: str, command: str, timeout: float = 5, arguments: dict[str, Any] | None = None) -> Any:
         """Ask the daemon behind the UNIX socket *path*; returns the reply, raises KeaApiError."""
-        return KeaClient(UnixTransport(path, timeout)).command(command, arguments)
+        return self.client(path, timeout).command(command, arguments)
+
+    def client(self, path: str, timeout: float = 5) -> KeaClient:
+        """Return what asks the daemon behind the UNIX socket *path*."""
+        return KeaClient(UnixTransport(path, timeout))
 
     def knock(self, door: Door, command: str, timeout: float = 3) -> Any:
         """Ask the server behind *door* as its partner would; returns the reply, raises KeaApiError."""

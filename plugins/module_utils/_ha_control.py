@@ -18,6 +18,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._state import FINAL_STA
 CANCEL_WORKS = (2, 7, 5)
 #: Kea stops high availability above 60 s, and warns above this.
 MAX_CLOCK_SKEW = 30
+SHOWN_LEASES = 5
 
 DRAINED = "in-maintenance"
 ALONE = ("partner-in-maintenance", "partner-down")
@@ -68,11 +69,13 @@ class Own(NamedTuple):
         running: systemd runs its unit, and not only to start it over and over.
         ha: its normalised state, None when it does not answer.
         name: its name in the pair, as its configuration says.
+        lacks: the addresses of leases that its partner has and it has not; None when they were not compared.
     """
 
     running: bool
     ha: dict[str, Any] | None = None
     name: str = ""
+    lacks: list[str] | None = None
 
     @property
     def state(self) -> str:
@@ -149,7 +152,7 @@ class Action(NamedTuple):
     Attributes:
         name: ``done``, ``left`` (the rest is done at the partner), ``wait``, ``refuse``, ``start``, ``restart``,
             ``stop``, ``away`` (stop a drained server, to start it anew), ``maintenance`` (take over), ``cancel``,
-            ``reset`` (give up what was taken over), ``enable`` or ``scopes``.
+            ``reset`` (give up what was taken over), ``enable``, ``scopes`` or ``sync``.
         reason: why, as a part of a sentence.
     """
 
@@ -167,7 +170,7 @@ def decide(goal: str, own: Own, peer: Peer, may_cancel: bool, began: bool = Fals
     """Return what the server on this host does next.
 
     Args:
-        goal: ``serving``, ``drained``, ``stopped``, ``started`` or ``normal``.
+        goal: ``serving``, ``drained``, ``stopped``, ``started``, ``normal`` or ``synced``.
         own: this server.
         peer: its partner.
         may_cancel: both servers leave a maintenance by command.
@@ -179,6 +182,7 @@ def decide(goal: str, own: Own, peer: Peer, may_cancel: bool, began: bool = Fals
         "stopped": _stopped,
         "started": _started,
         "normal": _normal,
+        "synced": _synced,
     }
     return goals[goal](own, peer, may_cancel, began)
 
@@ -301,6 +305,23 @@ def _normal_in_detail(own: Own, peer: Peer) -> Action:
     if peer.state == own.mode:
         return Action("done")
     return Action("wait", peer.words())
+
+
+def _synced(own: Own, peer: Peer, may_cancel: bool, began: bool) -> Action:
+    if not own.normal or peer.state != own.mode:
+        # Elsewhere Kea copies all leases by itself, on its way to the working state.
+        return Action("refuse", f"it {own.words()}, and {peer.words()}. Only a pair that is well copies leases")
+    if own.lacks is None:
+        return Action("refuse", "the leases cannot be compared: they are too many, or one server does not tell them")
+    if own.lacks:
+        return Action("sync", f"it lacks {lease_words(own.lacks)} of its partner")
+    return Action("done")
+
+
+def lease_words(addresses: list[str]) -> str:
+    """Return how many leases, and the first of them, for sentences."""
+    shown = ", ".join(addresses[:SHOWN_LEASES]) + (" ..." if len(addresses) > SHOWN_LEASES else "")
+    return f"{len(addresses)} {'lease' if len(addresses) == 1 else 'leases'} ({shown})"
 
 
 # --- both hosts ------------------------------------------------------------------------------------------------------
@@ -589,9 +610,13 @@ def _states(pair: tuple[Seen, ...], found: str) -> Verdict:
         return _rebuild(pair, found + _causes(pair))
     if _healthy(*pair):
         odd = [one for one in pair if decide("normal", one.own, _peer_of(one, pair), True).name != "done"]
-        if not odd:
-            return Verdict("The pair is well: nothing to do.")
-        return Verdict(found, tuple(Step(one.host, "normal", "it does not do its part") for one in odd))
+        if odd:
+            return Verdict(found, tuple(Step(one.host, "normal", "it does not do its part") for one in odd))
+        poor = [(one.host, lease_words(one.own.lacks)) for one in pair if one.own.lacks]
+        if poor:
+            found += "".join(f" {host} lacks {leases} of its partner." for host, leases in poor)
+            return Verdict(found, tuple(Step(host, "synced", "it has not all leases") for host, _leases in poor))
+        return Verdict("The pair is well: nothing to do.")
     links = [f"{one.host} does not hear its partner: {one.link.rstrip('.')}" for one in pair if one.link]
     if links:
         serving = [one.host for one in pair if one.serves]

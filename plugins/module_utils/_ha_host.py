@@ -13,8 +13,8 @@ import os
 import time
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare, _ha_control, _journal
-from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient
+from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare, _ha_control, _journal, _leases
+from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient, leases
 from ansible_collections.keaops.kea.plugins.module_utils._state import clock_skew, normalise
 
 DRAINED = _ha_control.DRAINED
@@ -27,6 +27,10 @@ COMMAND_SECONDS = 15
 LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
 LEASE_ENDINGS = ("", ".1", ".2", ".completed", ".output")
 LOG_BYTES = 1024**2
+#: With these goals the leases of both servers are compared.
+COMPARES = ("gathered", "synced")
+#: For so many seconds Kea keeps the partner from answering, if this server dies while it copies; else less than one.
+SYNC_SECONDS = 20
 
 
 class ControlError(Exception):
@@ -84,8 +88,21 @@ class Control:
         running = state.active == "active" or (state.active == "activating" and state.sub != "auto-restart")
         expected = _apply.uses_ha(self._content, self.daemon.key)
         ha = _apply.ha_state(self.system, self.socket, expected) if running else None
-        block = _compare.high_availability((self._content or {}).get(self.daemon.key) or {}) or {}
-        return _ha_control.Own(running, ha, str(block.get("this-server-name") or ""))
+        own = _ha_control.Own(running, ha, str(self._block().get("this-server-name") or ""))
+        return own._replace(lacks=self._lacks()) if self.wanted.goal in COMPARES and own.normal else own
+
+    def _block(self) -> dict[str, Any]:
+        return _compare.high_availability((self._content or {}).get(self.daemon.key) or {}) or {}
+
+    def _lacks(self) -> list[str] | None:
+        """Return the addresses of leases that the partner has and this server has not; None when it is not known."""
+        if self.partner is None:
+            return None
+        try:
+            theirs, mine = (leases(client) for client in (self.partner(), self.system.client(self.socket)))
+        except KeaApiError:
+            return None
+        return None if theirs is None or mine is None else _leases.lacking(mine, theirs, self.system.epoch())
 
     def peer(self) -> _ha_control.Peer:
         """Return the partner as it is now."""
@@ -104,6 +121,7 @@ class Control:
             "running": own.running,
             "ha": own.ha,
             "server_name": own.name,
+            "lacks": own.lacks,
             "partner": peer.ha,
             "link": peer.problem,
             "clock_skew": self._skew() if peer.ha else None,
@@ -253,10 +271,14 @@ class Control:
             self._command("dhcp-enable")
         elif action.name == "scopes":
             self._command("ha-scopes", {"scopes": _ha_control.expected_scopes(own)})
+        elif action.name == "sync":
+            names = [peer.get("name") for peer in self._block().get("peers") or []]
+            partner = next(name for name in names if name != own.name)
+            self._command("ha-sync", {"server-name": partner, "max-period": SYNC_SECONDS}, timeout=self.wanted.timeout)
 
-    def _command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
+    def _command(self, name: str, arguments: dict[str, Any] | None = None, timeout: float = COMMAND_SECONDS) -> None:
         try:
-            reply = self.system.api(self.socket, name, arguments=arguments, timeout=COMMAND_SECONDS)
+            reply = self.system.api(self.socket, name, arguments=arguments, timeout=timeout)
         except KeaApiError as exc:
             raise ControlError("command", f"{self.wanted.here}: {exc}") from exc
         if reply.result != 0:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from bisect import bisect_right
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 _IN_USE = 0
 _SHOWN = 20
@@ -99,29 +99,53 @@ def _text(number: int) -> str:
 
 
 def difference(
-    mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float, released_stay: bool = True
+    mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float, since: tuple[float, float] = (0, 0)
 ) -> list[str]:
     """Return the addresses of leases that two servers of a pair know differently, in order.
 
     Kea below 2.4 forgets a lease when its client releases it, and a partner that was away at that moment keeps it until
-    it ends: without *released_stay*, a lease that only one of the two has is no difference.
+    it ends. So there a lease that only one of the two has counts when it was given *since* that one was started (in
+    seconds since 1970, of mine and of theirs).
 
     What clients got in the last seconds is left out, as the two are not asked in the same moment; and so is what has
     ended, which each cleans up in its own time.
     """
-    first, second = ({lease.get("ip-address"): _facts(lease) for lease in one} for one in (mine, theirs))
-
-    def counts(facts: tuple | None) -> bool:
-        return facts is not None and facts[-2] <= now - _SETTLED and (facts[-1] is None or facts[-1] > now)
-
-    found = [
+    return _in_order(
         address
-        for address in ({**first, **second} if released_stay else first.keys() & second.keys())
-        if not _same_lease(first.get(address), second.get(address))
+        for address, one, other in _settled(mine, theirs, now)
+        if not _same_lease(one, other)
+        and (one is None or other is not None or one[-2] >= since[0])
+        and (other is None or one is not None or other[-2] >= since[1])
+    )
+
+
+def lacking(mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float) -> list[str]:
+    """Return the addresses of leases that the partner has and this server has not, or only as they were before."""
+    return _in_order(
+        address
+        for address, one, other in _settled(mine, theirs, now)
+        if other is not None and (one is None or (other[-2] > one[-2] and not _same_lease(one, other)))
+    )
+
+
+def _settled(
+    mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float
+) -> Iterator[tuple[str, tuple | None, tuple | None]]:
+    """Return each lease as both know it, None where one does not; without what is too new, and what has ended."""
+    first, second = ({lease.get("ip-address"): _facts(lease) for lease in one} for one in (mine, theirs))
+    for address in {**first, **second}:
+        known = (first.get(address), second.get(address))
         # One of the two being fresh means that the other one may have been asked too early.
-        and all(counts(facts) for facts in (first.get(address), second.get(address)) if facts is not None)
-    ]
-    return sorted(found, key=lambda address: address_number(address) or 0)
+        if all(
+            facts[-2] <= now - _SETTLED and (facts[-1] is None or facts[-1] > now)
+            for facts in known
+            if facts is not None
+        ):
+            yield (address, *known)
+
+
+def _in_order(addresses: Iterable[str]) -> list[str]:
+    return sorted(addresses, key=lambda address: address_number(address) or 0)
 
 
 def _facts(lease: dict[str, Any]) -> tuple:

@@ -419,8 +419,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, _log, _report, _state, _x509
 
 REQUEST_TIMEOUT = 10
-#: Leases are counted up to so many: more would keep the server from its clients.
-MAX_COUNTED = 5000
 MAX_MESSAGES = 200
 MAX_LOG_BYTES = 4 * 1024**2
 DAEMONS = {
@@ -705,7 +703,7 @@ def run(params: dict, warn) -> dict:
     version = _api.allowed(client, "version-get")
     config_hash = _api.allowed(client, "config-hash-get")
     statistics = _api.allowed(client, "statistic-get-all")
-    leases = _api.leases(client, MAX_COUNTED) if statistics else None
+    leases = _api.leases(client) if statistics else None
     if params["config"]:
         state["config"] = _api.hide_secrets(client.command("config-get", check=True).arguments)
     return dict(

@@ -64,7 +64,8 @@ options:
     description:
       - Whether to compare the leases of the two servers, too. Those of the last 10 seconds are left out. A difference
         must last for three looks.
-      - Below Kea 2.4 only the leases that both have, as a server that was away keeps a lease that its client released.
+      - Below Kea 2.4 a server that was away keeps a lease that its client released. So there a lease that only one of
+        the two has counts when it was given since that one was started.
       - Not done with more than 5000 leases, or where the partner forbids to ask for them.
     type: bool
     default: false
@@ -315,7 +316,6 @@ from ansible_collections.keaops.kea.plugins.module_utils import _api, _compare, 
 
 MAX_DIFFERENCES = 100
 SHOWN_DIFFERENCES = 10
-MAX_COMPARED = 5000
 LOOKS = 3
 LOOK_AGAIN = 1.5
 
@@ -560,10 +560,18 @@ class Peer:
             )
 
     def _released_leases_stay(self) -> bool:
+        versions = [self.result.get(key) for key in ("local_version", "version")]
         try:
-            return _dialect.dialect_for(self.result["local_version"]).keeps_released_leases
+            return all(_dialect.dialect_for(version).keeps_released_leases for version in versions if version)
         except _dialect.DialectError:
             return True
+
+    def _since(self, *clients: _api.KeaClient) -> tuple[float, ...]:
+        """Return from when on a lease counts that one server alone has; all do where released leases stay."""
+        if self._released_leases_stay():
+            return (0,) * len(clients)
+        uptimes = [(client.command("status-get", check=True).arguments or {}).get("uptime", 0) for client in clients]
+        return tuple(time.time() - uptime for uptime in uptimes)
 
     def _check_leases(self, client: _api.KeaClient) -> None:
         self.result["lease_difference"] = None
@@ -574,12 +582,13 @@ class Peer:
             if look:
                 time.sleep(LOOK_AGAIN)
             try:
-                mine, theirs = (_api.leases(one, MAX_COMPARED) for one in (here, client))
+                mine, theirs = (_api.leases(one) for one in (here, client))
+                since = self._since(here, client)
             except _api.KeaApiError as exc:
                 raise self._unusable(exc) from exc
             if mine is None or theirs is None:
                 return
-            found = _leases.difference(mine, theirs, time.time(), self._released_leases_stay())
+            found = _leases.difference(mine, theirs, time.time(), since)
             self.result["lease_difference"] = found
             if not found:
                 return
@@ -587,7 +596,7 @@ class Peer:
         raise self._error(
             "leases",
             f"it knows {len(found)} {'lease' if len(found) == 1 else 'leases'} differently from {self._here}: {shown}. "
-            "Restart Kea on the one that stands by: it copies all leases of the one that serves.",
+            "Run recover.yml: each copies from the other what it lacks.",
         )
 
 

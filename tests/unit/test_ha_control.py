@@ -57,6 +57,7 @@ def peer(state, role="primary", **kwargs):
 
 DEAD, MUTE, LOST = Own(False, None, "server2"), Own(True, None, "server2"), Own(True, ZOMBIE, "server2")
 SILENT = Peer(None, "http://192.168.1.2:8000/: connection refused.")
+POOR = own("hot-standby")._replace(lacks=["192.168.1.9"])
 STOPPED = Peer(None, "connection refused", stopped=True)
 
 DECISIONS = [
@@ -129,6 +130,13 @@ DECISIONS = [
     ("normal", DEAD, peer("partner-down"), "start", "does not run"),
     ("normal", LOST, peer("partner-down"), "restart", "hooks"),
     ("normal", MUTE, SILENT, "wait", "does not answer yet"),
+    # synced
+    ("synced", own("hot-standby")._replace(lacks=[]), peer("hot-standby"), "done", ""),
+    ("synced", POOR, peer("hot-standby"), "sync", "1 lease (192.168.1.9)"),
+    ("synced", own("hot-standby"), peer("hot-standby"), "refuse", "cannot be compared"),
+    ("synced", POOR, peer("ready"), "refuse", "Only a pair that is well"),
+    ("synced", own("waiting"), peer("partner-down"), "refuse", "Only a pair that is well"),
+    ("synced", DEAD, SILENT, "refuse", "does not run"),
 ]
 
 
@@ -283,6 +291,20 @@ def test_switching_back():
 
 def test_a_pair_that_is_well_needs_no_recovery():
     assert recover(*pair()) == ("The pair is well: nothing to do.", (), "")
+    full = own("hot-standby", "primary")._replace(lacks=[])
+    assert not recover(*pair(full, own("hot-standby")._replace(lacks=[]))).steps
+
+
+def test_leases_that_a_server_lacks_are_copied():
+    poor = own("hot-standby")._replace(lacks=[f"192.168.1.{number}" for number in range(100, 107)])
+    verdict = recover(*pair(None, poor))
+    assert steps(verdict) == [("dhcp2", "synced")]
+    assert (
+        "dhcp2 lacks 7 leases (192.168.1.100, 192.168.1.101, 192.168.1.102, 192.168.1.103, 192.168.1.104 ...) of its "
+        "partner." in verdict.found
+    )
+    one = own("hot-standby", "primary")._replace(lacks=["192.168.1.100"])
+    assert steps(recover(*pair(one, poor))) == [("dhcp1", "synced"), ("dhcp2", "synced")]
 
 
 REBUILD = [("dhcp2", "stopped"), ("dhcp1", "serving"), ("dhcp2", "started"), *TOGETHER]

@@ -39,6 +39,7 @@ class Pair(_apply.System):
         self.link = self.hooks = True
         self.dies = self.mute = False
         self.lies = ""
+        self.leases = {"mine": [], "theirs": []}
         self.clock, self.later, self.log, self.journal = 0.0, [], [], []
         self.folder = folder
         config = {
@@ -47,7 +48,12 @@ class Pair(_apply.System):
                 {
                     "library": "/x/libdhcp_ha.so",
                     "parameters": {
-                        "high-availability": [{"this-server-name": f"server{1 if role == 'primary' else 2}"}]
+                        "high-availability": [
+                            {
+                                "this-server-name": f"server{1 if role == 'primary' else 2}",
+                                "peers": [{"name": "server1"}, {"name": "server2"}],
+                            }
+                        ]
                     },
                 }
             ],
@@ -133,18 +139,39 @@ class Pair(_apply.System):
         self.mine = "waiting"
         return Reply(0, "reset", {})
 
+    def ha_sync(self):
+        self.leases["mine"] = self.leases["theirs"]
+        return Reply(0, "complete", {})
+
+    def client(self, path, timeout=5):
+        def command(name, arguments=None):
+            if name == "lease4-get-page":
+                return self.page("mine")
+            return self.api(path, name, timeout, arguments)
+
+        return SimpleNamespace(command=command, service="dhcp4")
+
+    def page(self, whose):
+        leases = [
+            {"ip-address": address, "hw-address": "1a:1b:1c:1d:1e:1f", "cltt": self.epoch() - 60, "valid-lft": 4000}
+            for address in self.leases[whose]
+        ]
+        return Reply(0, "", {"leases": leases, "count": len(leases)})
+
     def partner(self):
         """The client for the partner's URL."""
 
-        def command(name, check=False):
-            del check
+        def command(name, arguments=None, check=False):
+            del arguments, check
             if not self.link and not self.lies or not self.theirs:
                 raise KeaApiError("refused", "http://192.168.1.2:8000/", "", "http://192.168.1.2:8000/: refused.")
             if name == "ha-heartbeat":
                 return Reply(0, "", {})
+            if name == "lease4-get-page":
+                return self.page("theirs")
             return Reply(0, "", status(self.other, self.theirs, self.mine))
 
-        return SimpleNamespace(command=command)
+        return SimpleNamespace(command=command, service="dhcp4")
 
 
 @pytest.fixture
@@ -324,6 +351,35 @@ def test_lease_files_are_moved_aside_all_together(make, lead, tmp_path):
     ]
     assert len(result["moved"]) == 3
     assert result["after"]["leases"] == ""
+
+
+def test_leases_that_it_lacks_are_copied_once(make, lead):
+    pair = make()
+    pair.leases = {"mine": ["192.168.1.100"], "theirs": ["192.168.1.100", "192.168.1.101"]}
+    assert lead(pair, "gathered")["before"]["lacks"] == ["192.168.1.101"]
+    assert lead(pair, "synced", check=True)["changed"]
+    assert pair.log == []
+    result = lead(pair, "synced")
+    assert result["actions"] == ["sync: it lacks 1 lease (192.168.1.101) of its partner"]
+    assert pair.log == ["ha-sync {'server-name': 'server1', 'max-period': 20}"]
+    assert not lead(pair, "synced")["changed"]
+
+
+def test_a_copy_that_does_not_help_ends_with_a_failure(make, lead):
+    pair = make()
+    pair.leases["theirs"] = ["192.168.1.101"]
+    pair.ha_sync = lambda: Reply(0, "complete", {})
+    result = lead(pair, "synced")
+    assert (result["kind"], len(pair.log)) == ("timeout", _ha_host.MAX_TRIES)
+    assert "it lacks 1 lease (192.168.1.101) of its partner" in result["msg"]
+
+
+def test_leases_are_compared_only_where_they_matter(make, lead):
+    pair = make()
+    pair.leases["theirs"] = ["192.168.1.101"]
+    assert lead(pair, "normal")["before"]["lacks"] is None
+    pair.link = False
+    assert lead(pair, "gathered")["before"]["lacks"] is None
 
 
 def test_what_was_disabled_by_hand_is_enabled(make, lead):

@@ -179,11 +179,36 @@ def test_a_lease_that_only_one_server_knows(age, found):
     assert _leases.difference([{**SAME, **age}], [], AT) == found == _leases.difference([], [{**SAME, **age}], AT)
 
 
-def test_where_released_leases_go_only_those_that_both_know_are_compared():
-    assert _leases.difference([SAME], [], AT, released_stay=False) == []
-    assert _leases.difference([], [SAME], AT, released_stay=False) == []
+def test_a_lease_that_one_server_alone_has_counts_from_its_start_on():
+    given = SAME["cltt"]
+    assert _leases.difference([SAME], [], AT, since=(given + 1, 0)) == []
+    assert _leases.difference([SAME], [], AT, since=(given, 0)) == ["192.168.1.100"]
+    assert _leases.difference([], [SAME], AT, since=(0, given + 1)) == []
+    assert _leases.difference([], [SAME], AT, since=(0, given)) == ["192.168.1.100"]
     other = {**SAME, "hw-address": "1a:1b:1c:1d:1e:20"}
-    assert _leases.difference([SAME], [other], AT, released_stay=False) == ["192.168.1.100"]
+    assert _leases.difference([SAME], [other], AT, since=(AT, AT)) == ["192.168.1.100"]
+
+
+LACKING = {
+    "the same": ([SAME], [SAME], []),
+    "none there": ([SAME], [], []),
+    "none here": ([], [SAME], ["192.168.1.100"]),
+    "newer here": ([{**SAME, "cltt": SAME["cltt"] + 60}], [SAME], []),
+    "newer there": ([SAME], [{**SAME, "cltt": SAME["cltt"] + 60}], ["192.168.1.100"]),
+    "of another client there, later": (
+        [SAME],
+        [{**SAME, "cltt": SAME["cltt"] + 60, "hw-address": "1a:1b:1c:1d:1e:20"}],
+        ["192.168.1.100"],
+    ),
+    "given just now": ([], [{**SAME, "cltt": 9995}], []),
+    "ended": ([], [{**SAME, "valid-lft": 100}], []),
+}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_leases_that_a_server_lacks(what):
+    mine, theirs, found = LACKING[what]
+    assert _leases.lacking(mine, theirs, AT) == found
 
 
 def test_differences_are_in_the_order_of_addresses():

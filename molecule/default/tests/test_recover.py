@@ -18,6 +18,7 @@ from accidents import (
     be_terminated,
     be_undead,
     be_unheard,
+    be_uninformed,
 )
 from conftest import NOTES, PAIRS, AtOnce, Pair, changed, play
 
@@ -59,6 +60,27 @@ def test_a_pair_comes_back_from(pairs, accident):
         primary, standby = (server.leases() for server in pair.servers)
         assert primary == standby
         assert primary[old["address"]] == old["mac"]
+
+
+def test_leases_that_the_standby_missed_are_found_and_copied(pairs):
+    missed = AtOnce(be_uninformed, pairs)
+    leases = {pair.name: missed[pair] for pair in pairs}
+    pids = [server.pid() for pair in pairs for server in pair.servers]
+    run = play("playbooks/verify.yml")
+    assert run.returncode != 0
+    for pair in pairs:
+        address = leases[pair.name]["address"]
+        words = f"it knows 1 lease differently from {pair.primary.name}: {address}. Run recover.yml"
+        assert words in " ".join(run.stdout.split()), run.stdout
+    run = play("playbooks/recover.yml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    for pair in pairs:
+        words = f"{pair.standby.name} lacks 1 lease ({leases[pair.name]['address']}) of its partner"
+        assert words in " ".join(run.stdout.split()), run.stdout
+        assert pair.primary.leases() == pair.standby.leases()
+    assert [server.pid() for pair in pairs for server in pair.servers] == pids
+    run = play("playbooks/verify.yml")
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_a_pair_that_is_well_is_left_as_it_is(pairs):

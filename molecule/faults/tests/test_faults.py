@@ -146,10 +146,10 @@ FAULTS = {
         {"gap": 22, **LATE},
         lasts=25,
     ),
-    "standby paused, restarted when it goes on": Fault(
-        "the primary serves alone; the standby fetches all leases once more, and the databases agree",
+    "standby paused; recover.yml when it goes on": Fault(
+        "the primary serves alone; the standby fetches what it missed, and the databases agree",
         standby(do.kill, do.DHCP, "STOP"),
-        standby(do.awake),
+        lambda pair: (do.kill(pair.standby, do.DHCP, "CONT"), do.recover_late(pair)),
         {"gap": 22},
         lasts=25,
     ),
@@ -190,10 +190,10 @@ FAULTS = {
         {**PARTNER_DOWN, **LATE},
         meanwhile=alone,
     ),
-    "standby's Control Agent stopped; the standby restarted afterwards": Fault(
-        "the primary serves alone; all leases are fetched once more, and the databases agree",
+    "standby's Control Agent stopped; recover.yml when it runs again": Fault(
+        "the primary serves alone; the standby fetches what it missed, and the databases agree",
         standby(do.stop, do.AGENT),
-        lambda pair: (do.start(pair.standby, do.AGENT), pair.healthy(), do.start(pair.standby, verb="restart")),
+        lambda pair: (do.start(pair.standby, do.AGENT), do.recover_late(pair)),
         PARTNER_DOWN,
         meanwhile=alone,
     ),
