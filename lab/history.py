@@ -31,6 +31,12 @@ def load(*paths: Path | str) -> list[dict]:
     return sorted((event for path in paths for event in read(Path(path))), key=lambda event: event["mono"])
 
 
+def shifted(events: list[dict], begin: float) -> list[dict]:
+    """Return the events of a host that counts time for itself as if the first of them had been at *begin*."""
+    ahead = events[0]["mono"] - begin if events else 0
+    return [{**event, "mono": round(event["mono"] - ahead, 4)} for event in events]
+
+
 def read(path: Path) -> list[dict]:
     """Return the events of one file; half a line at its end, where a writer was ended, is left out."""
     lines = path.read_text(encoding="utf-8").splitlines()

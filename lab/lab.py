@@ -629,6 +629,17 @@ class Lab:
     def container(self, host: str) -> str:
         return f"keaops-{self.id}-{host}"
 
+    # Whether its hosts count time each for itself, and not as this machine does.
+    own_clocks = False
+
+    def command(self, host: str, words: list[str]) -> list[str]:
+        """What runs a command on a host or client, as root, with this program's standard input."""
+        return [*engine().command, "exec", "-i", self.container(host), *words]
+
+    def environment(self) -> dict[str, str]:
+        """What that command needs in its environment."""
+        return engine().env
+
     def machines(self) -> dict[str, dict]:
         return self.state.get("machines", {})
 

@@ -44,22 +44,22 @@ LIMIT = 3600  # seconds after which prober and watchers end by themselves
 
 def ask(lab: labtool.Lab, host: str, command: str, timeout: float = 60) -> dict | None:
     """Return the reply of a server to a command by its own socket; None when it gives none."""
-    words = ["exec", lab.container(host), "python3", "-c", WATCHER, "ask", json.dumps({"command": command})]
+    words = lab.command(host, ["python3", "-c", WATCHER, "ask", json.dumps({"command": command})])
     try:
-        done = labtool.docker(*words, check=False, timeout=timeout)
+        done = labtool.run(words, check=False, timeout=timeout, stdin="", env=lab.environment())
         return json.loads(done.stdout) if done.returncode == 0 else None
     except (labtool.LabError, ValueError):
         return None
 
 
 class Part:
-    """A program in a container that writes a part of the history, and ends when its standard input does."""
+    """A program on a host that writes a part of the history, and ends when its standard input does."""
 
     def __init__(self, lab: labtool.Lab, host: str, path: Path, *command: str) -> None:
         with open(path, "wb") as out:
             self.child = subprocess.Popen(
-                [*labtool.engine().command, "exec", "-i", lab.container(host), *command],
-                env=labtool.engine().env,
+                lab.command(host, list(command)),
+                env=lab.environment(),
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.PIPE,
@@ -91,14 +91,17 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.lab, self.host, self.folder = lab, host, folder
         self.ended = threading.Event()
+        self.begun: dict[Path, float] = {}  # when the first line of a part was seen
 
     def run(self) -> None:
         server = self.lab.machine(self.host)["lan_address"]
         words = ("python3", "-c", WATCHER, "watch", self.host, server, str(LIMIT))
         for number in range(LIMIT):
-            part = Part(self.lab, self.host, self.folder / f"{self.host}-{number}", *words)
+            path = self.folder / f"{self.host}-{number}"
+            part = Part(self.lab, self.host, path, *words)
             while part.child.poll() is None and not self.ended.wait(0.1):
-                pass
+                if path not in self.begun and path.stat().st_size:
+                    self.begun[path] = time.monotonic()
             part.end()
             if self.ended.wait(0.5):
                 return
@@ -241,8 +244,12 @@ class Probe:
 
     def write(self) -> None:
         """Put the parts together, judge them, draw them."""
-        parts = Path(self.parts.name)
-        events = sorted([*history.load(*parts.iterdir()), *self.lines], key=lambda event: event["mono"])
+        begun = {path: at for watch in self.watches for path, at in watch.begun.items()}
+        events = list(self.lines)
+        for path in Path(self.parts.name).iterdir():
+            part = history.load(path)
+            events += history.shifted(part, begun[path]) if self.lab.own_clocks and path in begun else part
+        events.sort(key=lambda event: event["mono"])
         with open(self.history, "w", encoding="utf-8") as out:
             out.writelines(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
         self.report = history.check(events)

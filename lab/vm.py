@@ -427,6 +427,8 @@ def keep_time() -> None:
 class VmLab(lab.Lab):
     """One lab of machines: state, disks and consoles lie in one folder, sockets in another with a short path."""
 
+    own_clocks = True
+
     def __init__(self, identity: str) -> None:
         self.id = identity
         self.directory = lab.cache_dir() / "vms" / self.id
@@ -589,7 +591,7 @@ class VmLab(lab.Lab):
         """A disk from which cloud-init learns who this machine is."""
         need({"genisoimage": "genisoimage"}, "the seed of a cloud image")
         folder = self.directory / f"{host}.seed"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         away = {"to": LAN_NETWORK, "type": "unreachable", "metric": 9999}
         nets = {
             "user": {
@@ -758,9 +760,15 @@ class VmLab(lab.Lab):
     def boot_id(self, host: str) -> str:
         return run([*self.ssh(host), "cat /proc/sys/kernel/random/boot_id"], timeout=60).stdout.strip()
 
-    def reboot(self, host: str) -> None:
-        """Cut a machine's power and start it again."""
+    def replace(self, host: str) -> None:
+        """Throw a machine away and put a bare one in its place, of the same name and address."""
+        machine = self.machine(host)
+        if not machine["number"]:
+            raise LabError(f"{host} is the client: only a server can be replaced")
         self.power_cut(host)
+        settings = self.settings
+        image = Image(Path(settings["image"])) if settings["image"] else ensure_image(self.board, machine["image"])
+        self.prepare(host, machine, image)
         self.power_on(host)
         self.wait_for_boot([host])
 
@@ -801,6 +809,12 @@ class VmLab(lab.Lab):
         if not machine["number"]:
             return [*self.enter(), *words]
         return [*self.ssh(host), "sudo", "-n", "--", shlex.join(words)]
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def give_programs(self, client: str) -> None:
+        """Nothing: the client has this checkout's programs since its LAN was made."""
 
     def down(self) -> None:
         for path in sorted(self.directory.glob("*.pid")):
@@ -905,6 +919,12 @@ def command_power(args: argparse.Namespace) -> None:
     vms.power_on(args.host)
     if not args.no_wait:
         vms.wait_for_boot([args.host])
+
+
+def command_replace(args: argparse.Namespace) -> None:
+    vms = VmLab.named(args.lab)
+    with lab.locked(vms.id):
+        vms.replace(args.host)
 
 
 def command_reboot(args: argparse.Namespace) -> None:
@@ -1017,6 +1037,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     power.add_argument("host")
     reboot = add("reboot", command_reboot, "reboot machines in order, all at once")
     reboot.add_argument("host", nargs="+")
+    replace = add("replace", command_replace, "throw a machine away and put a bare one in its place")
+    replace.add_argument("host")
     console = add("console", command_console, "what a machine's serial console said")
     console.add_argument("host")
     console.add_argument("--lines", type=int, default=200)

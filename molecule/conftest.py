@@ -27,12 +27,15 @@ import lab as labtool
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "lab"))
 import counts  # noqa: E402
+import vm  # noqa: E402
 
 # Each scenario has a lab of its own, named after it.
 SCENARIO = os.environ["KEAOPS_LAB"].removeprefix("molecule-")
 INVENTORY = str(ROOT / "molecule" / SCENARIO / "inventory")
 # Containers, or virtual machines: both tools have the same commands for what tests do to hosts.
-LAB = [sys.executable, str(ROOT / "lab" / os.environ.get("KEAOPS_LAB_TOOL", "lab.py"))]
+TOOL = os.environ.get("KEAOPS_LAB_TOOL", "lab.py")
+LAB = [sys.executable, str(ROOT / "lab" / TOOL)]
+KindOfLab = vm.VmLab if TOOL == "vm.py" else labtool.Lab
 KEA_VERSION = {"bookworm": "2.2.0", "trixie": "2.6.3", "forky": "3.0.4"}
 ASK_KEA = """
 import json, socket, sys
@@ -141,8 +144,7 @@ class Pair:
 
     def probe(self, **options) -> Probe:
         """Return a block in which clients keep asking and both servers are watched; afterwards it has a report."""
-        lab = labtool.Lab.named(os.environ["KEAOPS_LAB"])
-        return Probe(lab, self.name.removeprefix("pair_"), **options)
+        return Probe(KindOfLab.named(os.environ["KEAOPS_LAB"]), self.name.removeprefix("pair_"), **options)
 
     def lease(self, *args: str) -> dict:
         """Have the client take a lease."""

@@ -49,6 +49,13 @@ def test_nothing_is_found_where_all_is_well():
     assert report["normal_since"] == 0
 
 
+def test_a_host_that_counts_time_for_itself_is_heard_by_the_clock_of_the_others():
+    events = [{"mono": 10.0, "state": "ready"}, {"mono": 10.25, "state": "hot-standby"}]
+    assert [event["mono"] for event in history.shifted(events, 500.0)] == [500.0, 500.25]
+    assert events[0]["mono"] == 10.0
+    assert history.shifted([], 500.0) == []
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # gaps
 
