@@ -245,7 +245,8 @@ def build_image(board: Board, suite: str, place: Path) -> None:
     need({"mke2fs": "e2fsprogs"}, "building the image")
     foreign = run(["dpkg", "--print-architecture"]).stdout.strip() != board.arch
     if foreign:
-        need({"arch-test": "arch-test", "qemu-aarch64-static": "qemu-user-static"}, "building an image for arm64")
+        programs = {"qemu-aarch64-static": "qemu-user-static", "update-binfmts": "binfmt-support"}
+        need({"arch-test": "arch-test", **programs}, "building an image for arm64")
     say(f"{suite}, {board.arch}: building the image; {'half an hour' if foreign else 'some minutes'}")
     place.parent.mkdir(exist_ok=True)
     hook = (lab.COMMON_HOOK + lab.HOST_HOOK + IMAGE_HOOK).replace("KERNEL", board.kernel)
