@@ -80,7 +80,7 @@ def tables(entries: list[dict]) -> str:
     """Return a table for each Kea."""
     last = {(entry["kea"], entry["fault"]): entry for entry in entries}
     parts = []
-    for kea in dict.fromkeys(kea for kea, _fault in last):
+    for kea in sorted({kea for kea, _fault in last}, key=lambda version: [int(part) for part in version.split(".")]):
         rows = [row(entry) for (version, _fault), entry in last.items() if version == kea]
         parts.append("\n".join([f"## Kea {kea}", "", HEAD, *rows]))
     return "\n\n".join(parts)

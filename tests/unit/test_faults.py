@@ -70,6 +70,7 @@ def test_the_last_attempt_counts_and_each_kea_has_a_table(page):
         faults.note(kea, "primary stopped", "", report(healed=5.0), broken)
     text = page()
     assert text.count("| primary stopped |") == 2
+    assert text.index("## Kea 2.2.0") < text.index("## Kea 2.6.3")
     assert "not met" not in text
 
 

@@ -264,10 +264,11 @@ FAULTS = {
         meanwhile=steady,
     ),
     "primary's cable pulled": Fault(
-        "the standby takes over; the primary, too, believes to be alone, and reaches nobody",
+        "the standby takes over; the primary, too, believes to be alone, and reaches nobody. Kea's limit: when the cable "
+        "is back, both answer until the next heartbeat, and can give an address twice",
         cable(0, "cut"),
         cable(0, "heal"),
-        {**TAKEOVER, **LATE, "both_served": LASTS},
+        {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None},
         meanwhile=taken_over,
     ),
     "standby's cable pulled": Fault(ALONE, cable(1, "cut"), cable(1, "heal"), {"gap": 15, **LATE}),
