@@ -264,8 +264,8 @@ FAULTS = {
         meanwhile=steady,
     ),
     "primary's cable pulled": Fault(
-        "the standby takes over; the primary, too, believes to be alone, and reaches nobody. Kea's limit: when the cable "
-        "is back, both answer until the next heartbeat, and can give an address twice",
+        "the standby takes over; the primary, too, believes to be alone, and reaches nobody. Kea's limit: when the "
+        "cable is back, both answer until the next heartbeat, and can give an address twice",
         cable(0, "cut"),
         cable(0, "heal"),
         {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None},
