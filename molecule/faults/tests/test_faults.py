@@ -30,6 +30,8 @@ UNHEARD = (
     "the primary serves alone. Kea's limit: the standby hears so, fetches all leases at once, and not again when it is "
     "heard: what was given in between it does not know"
 )
+BACK = "Kea's limit: with the cable back, both answer until the next heartbeat, and can give an address twice"
+REUNION = {"both_served": LASTS, "duplicates": None, "lost": None}
 # Without a third witness nobody can tell a dead partner from one that cannot be reached.
 BOTH = {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None}
 SPLIT = (
@@ -264,19 +266,20 @@ FAULTS = {
         meanwhile=steady,
     ),
     "primary's cable pulled": Fault(
-        "the standby takes over; the primary, too, believes to be alone, and reaches nobody. Kea's limit: when the "
-        "cable is back, both answer until the next heartbeat, and can give an address twice",
+        f"the standby takes over; the primary, too, believes to be alone, and reaches nobody. {BACK}",
         cable(0, "cut"),
         cable(0, "heal"),
-        {**TAKEOVER, **LATE, "both_served": LASTS, "duplicates": None, "lost": None},
+        {**TAKEOVER, **LATE, **REUNION},
         meanwhile=taken_over,
     ),
-    "standby's cable pulled": Fault(ALONE, cable(1, "cut"), cable(1, "heal"), {"gap": 15, **LATE}),
+    "standby's cable pulled": Fault(
+        f"{ALONE}. {BACK}", cable(1, "cut"), cable(1, "heal"), {"gap": 15, **LATE, **REUNION}
+    ),
     "both cables pulled": Fault(
-        "nobody reaches anybody; both believe to be alone and reconcile afterwards",
+        f"nobody reaches anybody; both believe to be alone. {BACK}",
         lambda pair: [lab("net", "cut", server.name) for server in pair.servers],
         lambda pair: [lab("net", "heal", server.name) for server in pair.servers],
-        {**outage(), **LATE, "both_served": LASTS},
+        {**outage(), **LATE, **REUNION},
     ),
     "link between the servers flaps": Fault(
         "3 s without, 3 s with it, four times: no state is left", do.flap, limits={**PARTNER_DOWN, **LATE}, lasts=1
