@@ -4,12 +4,13 @@
 
 A pair is deployed once and measured in all rounds: one value changed, a live change (Kea 3.0 and later), a switchover
 and back, the primary lost in a busy network and in a quiet one; then, made a secure pair, its certificates renewed.
-Upgrades have a chain of their own in each round: a bare pair of the oldest release, upgraded in place to each next one.
+Upgrades have pairs of their own in each round: deployed, and upgraded in place to the packages of the next release.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -192,12 +193,15 @@ class Bench:
             self.rounds(runs, self.rotation)
 
     def upgrades(self, runs: int) -> None:
-        """Measure the upgrades in place, from the oldest release to the newest."""
+        """Measure the upgrades in place: a fresh pair of each release, to the packages of the next one.
+
+        Not one pair through all of them: Kea of testing is not made for the systemd of Debian 12.
+        """
         for self.number in range(1, runs + 1):
             labtool.say(f"upgrades, round {self.number} of {runs}")
-            with self.pair.bare(SUITES[0]):
-                self.pair.edit(kea_ha_transport="control_agent")
-                self.pair.play(ROOT / "site.yml")
-                self.look()
-                for release in SUITES[1:]:
-                    self.upgrade(release)
+            for release, following in itertools.pairwise(SUITES):
+                with self.pair.bare(release):
+                    self.pair.edit(kea_ha_transport="control_agent")
+                    self.pair.play(ROOT / "site.yml")
+                    self.look()
+                    self.upgrade(following)
