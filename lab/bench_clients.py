@@ -31,12 +31,9 @@ LIVE = {"rate": 40, "room": 20}
 TAKEOVER_SECONDS = 60
 PLAYBOOKS = ROOT / "playbooks"
 
-# Killed, and not started again by systemd.
+# A server that is killed is not to be started again by systemd.
 HELD = "/run/systemd/system/kea-dhcp4-server.service.d/zz-bench.conf"  # the last word: after the one of the collection
-LOSE = f"""
-mkdir -p $(dirname {HELD}); printf '[Service]\\nRestart=no\\n' > {HELD}; systemctl daemon-reload
-systemctl kill -s KILL kea-dhcp4-server
-"""
+HOLD = f"mkdir -p $(dirname {HELD}); printf '[Service]\\nRestart=no\\n' > {HELD}; systemctl daemon-reload"
 FIND = f"rm {HELD}; systemctl daemon-reload; systemctl reset-failed kea-dhcp4-server; systemctl start kea-dhcp4-server"
 # As docs/operations.md has it: below the priority of the host's own release. Testing may be past its date.
 SOURCES = """
@@ -129,9 +126,10 @@ class Bench:
         """Kill the primary's server and hold it down until the standby serves alone, then start it again."""
         begin = time.monotonic()
         with self.clients(measure, **options) as probe:
-            probe.mark("lost")
             try:
-                self.pair.ssh(PRIMARY, LOSE)
+                self.pair.ssh(PRIMARY, HOLD)
+                probe.mark("lost")
+                self.pair.ssh(PRIMARY, "systemctl kill -s KILL kea-dhcp4-server")
                 lost = time.monotonic()
                 while probe.state(STANDBY) != "partner-down":
                     if time.monotonic() > lost + TAKEOVER_SECONDS:

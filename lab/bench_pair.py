@@ -34,6 +34,7 @@ PING = """\
   tasks:
     - ansible.builtin.ping:
 """
+LOGS = "journalctl -o short-precise --no-pager -u 'kea-*'; tail -v -n 5000 /var/log/kea/*.log"
 TASK = re.compile(r"^TASK \[(.*?)\]")
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)", re.M)
 
@@ -78,8 +79,20 @@ class Pair:
             self.lab.up({NAME: suite})
         try:
             yield
+        except labtool.LabError:
+            self.keep_logs()
+            raise
         finally:
             self.down()
+
+    def keep_logs(self) -> None:
+        """Copy what both servers logged to where it outlives them: why something failed is nowhere else."""
+        folder = ROOT / ".cache" / "bench-logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        for host in SERVERS:
+            with contextlib.suppress(labtool.LabError):
+                (folder / f"{host}.log").write_bytes(self.ssh(host, LOGS))
+        labtool.say(f"the logs of both servers are in {folder}")
 
     def down(self) -> None:
         with labtool.locked(self.lab.id):
