@@ -234,7 +234,8 @@ def _serving(own: Own, peer: Peer, _may_cancel: bool, began: bool) -> Action:
 
 
 def _serving_alone(own: Own, peer: Peer, began: bool) -> Action:
-    if own.state == "partner-down" and not peer.stopped:
+    # A drained partner was reached. Kea 3.0 gives up one of 2.6 that refuses a released lease, and serves on.
+    if own.state == "partner-down" and not peer.stopped and peer.state != DRAINED:
         if peer.serves and peer.state != "terminated":
             if began:
                 return Action("reset", f"Kea took over although {peer.words()}: both served")

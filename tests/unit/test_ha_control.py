@@ -158,6 +158,10 @@ def test_what_kea_took_over_without_proof_is_given_back():
         assert words in action.reason
 
 
+def test_what_was_taken_over_from_a_partner_that_is_drained_is_kept():
+    assert decide("serving", own("partner-down"), peer("in-maintenance"), may_cancel=True, began=True).name == "done"
+
+
 def test_taking_over_from_a_stopped_partner_is_not_given_back():
     assert decide("serving", own("partner-down"), STOPPED, may_cancel=True, began=True).name == "done"
 
