@@ -13,6 +13,7 @@ from bisect import bisect_right
 from typing import Any, Iterable, Iterator, NamedTuple
 
 _IN_USE = 0
+_RELEASED = 3  # Kea 3.0 and later
 _SHOWN = 20
 _FOREVER = 0xFFFFFFFF
 # Seconds: of a lease that may be on its way to the partner, and of clocks that differ.
@@ -131,13 +132,16 @@ def lacking(mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], no
 def _settled(
     mine: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]], now: float
 ) -> Iterator[tuple[str, tuple | None, tuple | None]]:
-    """Return each lease as both know it, None where one does not; without what is too new, and what has ended."""
+    """Return each lease as both know it, None where one does not; without what is too new, and what has ended.
+
+    So without what its client has released, too: that is nobody's, and Kea 2.6 does not take it from Kea 3.0.
+    """
     first, second = ({lease.get("ip-address"): _facts(lease) for lease in one} for one in (mine, theirs))
     for address in {**first, **second}:
         known = (first.get(address), second.get(address))
         # One of the two being fresh means that the other one may have been asked too early.
         if all(
-            facts[-2] <= now - _SETTLED and (facts[-1] is None or facts[-1] > now)
+            facts[-2] <= now - _SETTLED and (facts[-1] is None or facts[-1] > now) and facts[-3] != _RELEASED
             for facts in known
             if facts is not None
         ):

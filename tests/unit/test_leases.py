@@ -164,6 +164,7 @@ DIFFERENCES = {
     "of another client just now": ({"cltt": 9995, "hw-address": "1a:1b:1c:1d:1e:20"}, []),
     "for ever": ({"valid-lft": 0xFFFFFFFF}, ["192.168.1.100"]),
     "ended there": ({"valid-lft": 500}, []),
+    "released there": ({"state": 3}, []),
 }
 
 

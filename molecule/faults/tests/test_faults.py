@@ -357,10 +357,10 @@ FAULTS = {
         "Kea's limit: the other one does not take over; recover.yml", be_left_alone, do.recover, {"gap": 60}, lasts=5
     ),
     "standby runs another id of the subnet": Fault(
-        "Kea ends high availability, the primary serves; recover.yml. Kea's limit: 2.2 does not end it; site.yml",
+        "Kea ends high availability, the primary serves; recover.yml. Kea's limit: 2.2 serves nobody; site.yml",
         renumber,
         do.renumber_back,
-        TAKEOVER,
+        {**outage(90), "failed": None},
         meanwhile=ended,
     ),
     "somebody disables DHCP on the primary": Fault(
