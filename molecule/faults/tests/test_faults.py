@@ -400,6 +400,7 @@ FAULTS = {
         do.upgrade_to_a_broken_package,
         do.forget_the_broken_package,
         lasts=1,
+        before=do.be_as_the_inventory_says,
     ),
 }
 
