@@ -43,6 +43,7 @@ from ansible_collections.keaops.kea.plugins.module_utils._handover import (
     ALONE,
     DRAINED,
     NUDGE_SECONDS,
+    REPEAT_SECONDS,
     Door,
     Partnership,
     doors_of,
@@ -979,6 +980,7 @@ class Transaction:
         self._ha: dict[str, Any] | None = None
         # The partner that stands in for this server.
         self._left: Partnership | None = None
+        self._back_at = 0.0  # before that the partner is to serve alone
         self._journal: Journal | None = None
         self._settled = ""
         self._change = _changes.Change(_changes.NONE, ())
@@ -1521,8 +1523,10 @@ class Transaction:
 
     def _restart(self) -> None:
         """Start the daemon; if it runs although its partner stands in, it goes away once more."""
-        if self._left is not None and self.unit.state().running:
-            self._go_away()
+        if self._left is not None:
+            if self.unit.state().running:
+                self._go_away()
+            self.system.sleep(max(0.0, self._back_at - self.system.now()))
         self.unit.restart()
 
     def _take_over(self, content: Any) -> None:
@@ -1539,8 +1543,8 @@ class Transaction:
     def _go_away(self) -> None:
         """Stop the daemon until its partner has noticed: one that is back too early is kept quiet, for good."""
         self.unit.stop()
-        if self._left is not None:
-            self._left.wait_for_partner(ALONE)
+        if self._left is not None and self._left.wait_for_partner(ALONE) == ALONE:
+            self._back_at = self.system.now() + REPEAT_SECONDS
 
     def _replace(self, before: Before, fallback: Fallback, candidate: str) -> None:
         """Put the new state on the disk, the configuration last; raises ApplyError when the old one is there still."""

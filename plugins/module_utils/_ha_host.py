@@ -15,6 +15,7 @@ from typing import Any, Callable, NamedTuple
 
 from ansible_collections.keaops.kea.plugins.module_utils import _apply, _compare, _ha_control, _journal, _leases
 from ansible_collections.keaops.kea.plugins.module_utils._api import KeaApiError, KeaClient, leases
+from ansible_collections.keaops.kea.plugins.module_utils._handover import REPEAT_SECONDS
 from ansible_collections.keaops.kea.plugins.module_utils._state import clock_skew, normalise
 
 DRAINED = _ha_control.DRAINED
@@ -304,6 +305,8 @@ class Control:
         while peer.ha is not None and peer.state == "partner-in-maintenance" and self.system.now() < deadline:
             self.system.sleep(POLL_SECONDS)
             peer = self.peer()
+        if peer.alone:
+            self.system.sleep(REPEAT_SECONDS)
         self._start()
 
     def _start(self) -> None:

@@ -1161,8 +1161,17 @@ def test_a_starting_server_is_kept_awake(host):
     host.api = lambda path, command, *rest, **more: asked.append(host.clock) or real(path, command, *rest, **more)
     host.converge(config(1))
     rolling(host, config(2))
-    pauses = [late - early for early, late in zip(asked, asked[1:])]
+    *pauses, longest = sorted(late - early for early, late in zip(asked, asked[1:]))
     assert len(asked) > 20 and max(pauses) < 0.3
+    # While it is down its partner is left time for the client that it did not answer.
+    assert 5 <= longest < 5.5
+
+
+def test_a_server_that_nobody_stands_in_for_is_back_at_once(host):
+    host.converge(config(1))
+    before = host.clock
+    assert run(host, config(2), hand_over=False)["action"] == "restart"
+    assert host.clock - before < 5
 
 
 # --- one goes away, the other changes alone
