@@ -24,8 +24,8 @@ STANDING_IN = "partner-in-maintenance"
 ALONE = "partner-down"
 #: Kea looks at its timers when a packet or a command arrives, else once a second: asking it wakes it up.
 NUDGE_SECONDS = 0.05
-#: RFC 2131, 4.1: a client repeats after 4 s, give or take one. The one whose lease the partner could not tell to a server
-#: that was stopped gets no answer; when it repeats, the partner is to be there still.
+#: RFC 2131, 4.1: a client repeats after 4 s, give or take one. The one whose lease the partner could not tell to a
+#: server that was stopped gets no answer; when it repeats, the partner is to be there still.
 REPEAT_SECONDS = 5
 # Kea's own, where a configuration does not say.
 _HEARTBEAT_MS = 10000
