@@ -154,6 +154,7 @@ class Partnership:
         The server's own part alone is asked for: the partner's listener forbids the command that would do both. The
         partner sees it with its next heartbeat.
         """
+        self._let_clients_repeat()
         try:
             reply = self._system.api(self._socket, "ha-maintenance-notify", arguments={"cancel": False})
         except KeaApiError as exc:
@@ -162,6 +163,23 @@ class Partnership:
             return f"Kea says: {reply.text}"
         found = self.wait_for_partner(STANDING_IN, ALONE)
         return "" if found in (STANDING_IN, ALONE) else f"the partner is in state {found or 'unknown'}"
+
+    def _let_clients_repeat(self) -> None:
+        """Wait while clients that were not answered when the partner came back may still have to repeat.
+
+        It needs up to three heartbeats from its start to its normal state.
+        """
+        until = REPEAT_SECONDS + 3 * self.heartbeat
+        deadline = self._system.now() + until
+        while self._partner_uptime(until) < until and self._system.now() < deadline:
+            self.pause()
+
+    def _partner_uptime(self, unknown: float) -> float:
+        """Return the seconds since the partner was started; *unknown* when it does not say."""
+        if self._door is not None:
+            with contextlib.suppress(KeaApiError):
+                return (self._system.knock(self._door, "status-get").arguments or {}).get("uptime", unknown)
+        return unknown
 
     def wait_for_partner(self, *states: str) -> str | None:
         """Wait until the partner tells one of these states; returns the last one it told."""
