@@ -47,7 +47,7 @@ unit: setup ## The unit tests (no host, no container)
 docs: setup ## Write the generated parts of docs/ and of the roles' argument_specs
 	@python scripts/docs.py
 
-bench: setup ## Measure: renderer, and runs of the pair beside the floor of plain ssh and apt
+bench: setup ## Measure: renderer, runs of a pair beside plain ssh and apt, and what clients notice; takes over an hour
 	@lab/run bench
 
 build: setup ## Build the collection's tarball
