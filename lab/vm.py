@@ -741,6 +741,8 @@ class VmLab(lab.Lab):
             for host in list(waiting):
                 if not self.process(host):
                     raise LabError(f"{host} has ended while it booted: see `lab/vm.py console {host}`")
+                if "Kernel panic" in self.console(host, 40).rpartition("-- power on")[2]:
+                    raise LabError(f"{host}: its kernel gave up: see `lab/vm.py console {host}`")
                 test = "cat /proc/sys/kernel/random/boot_id; systemctl is-system-running --wait"
                 with contextlib.suppress(LabError):
                     done = run([*self.ssh(host), test], check=False, timeout=60)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._state import FINAL_STATE
+
 #: Fewer whole days than these until a certificate ends are worth a warning, and an error.
 WARNING_DAYS = 30
 ERROR_DAYS = 7
@@ -124,6 +126,12 @@ def _status_row(entry: Entry) -> list[str]:
     ]
 
 
+ENDED = (
+    "  high availability has ended: the clocks differ by more than 60 s, or lease updates were rejected. Set both clocks "
+    "by NTP, then run recover.yml"
+)
+
+
 def _date(not_after: str) -> str:
     return not_after.split("T")[0]
 
@@ -185,6 +193,8 @@ def status_lines(entries: list[Entry]) -> list[str]:
     for pair, members in _by_pair(entries).items():
         lines.append(_head(pair, members))
         lines += _columns([_status_row(entry) for entry in members])
+        if any(entry.info and entry.info["state"] == FINAL_STATE for entry in members):
+            lines.append(ENDED)
         for entry in members:
             lines += _certificate_line(entry)
     return lines

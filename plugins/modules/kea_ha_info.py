@@ -518,7 +518,7 @@ def explain(url: str, state: dict, params: dict, waited: float) -> Unwell:
     if state["state"] == _state.FINAL_STATE:
         advice = (
             "It stopped high availability because the clocks differ by more than 60 s or lease updates were rejected. "
-            "Make the clocks and the configurations equal, then restart both servers."
+            "Set both clocks by NTP, make the configurations equal by site.yml, then run recover.yml."
         )
     elif (state["partner"] or {}).get("state") == "unavailable":
         advice = "Its partner does not answer: start the service there, or mend the network between the two."

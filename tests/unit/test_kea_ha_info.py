@@ -113,6 +113,7 @@ def test_terminated_is_not_waited_for(daemon, run):
     assert time.monotonic() - start < 5
     assert result["kind"] == "state"
     assert "the clocks differ by more than 60 s" in result["msg"]
+    assert "then run recover.yml" in result["msg"]
 
 
 def test_zombie_while_waiting(daemon, run):

@@ -50,6 +50,16 @@ def test_a_server_that_is_down_is_named_with_its_reason():
     assert "DIFFERS from the inventory" in lines[2]
 
 
+def test_a_pair_that_has_ended_high_availability_is_told_why_and_what_to_do():
+    ended = [Entry("dhcp1", "kea", "primary", info("terminated")), Entry("dhcp2", "kea", "standby", info("terminated"))]
+    lines = status_lines(ended)
+    assert lines[3] == (
+        "  high availability has ended: the clocks differ by more than 60 s, or lease updates were rejected. Set both "
+        "clocks by NTP, then run recover.yml"
+    )
+    assert not any("has ended" in line for line in status_lines([Entry("dhcp1", "kea", "primary", info())]))
+
+
 def test_leases_that_were_not_counted():
     counts = {"assigned": 12000, "total": 20000, "counted": False}
     assert "leases about 12000 of 20000" in status_lines([Entry("dhcp1", "kea", "primary", info(leases=counts))])[1]

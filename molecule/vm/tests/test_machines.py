@@ -16,11 +16,13 @@ from machines import HEAL, after_boot, boot_messages, boots, count, reaches, syn
 FAITHFUL_MAC = "02:00:00:00:0f:02"
 PROFILES = {"kea-dhcp4": "/usr/sbin/kea-dhcp4", "kea-ctrl-agent": "/usr/sbin/kea-ctrl-agent"}
 CANARY = "/root/apparmor-canary.conf"
+KERNEL = "journalctl --no-pager -o cat _TRANSPORT=kernel _TRANSPORT=audit"
 
 
 def denials(server: Host) -> list[str]:
     """Return what AppArmor has denied Kea, in all boots."""
-    result = server.shell.run("journalctl --no-pager -o cat -g %s", 'apparmor="DENIED".*kea')
+    # From the kernel alone: sudo logs this very command, too.
+    result = server.shell.run(f"{KERNEL} -g %s", 'apparmor="DENIED".*kea')
     return [line for line in result.stdout.splitlines() if "DENIED" in line]
 
 
@@ -69,7 +71,7 @@ def test_a_denial_would_be_seen(pair: Pair):
     server.run(f"rm {CANARY}")
     line = wait_until(
         "the denial",
-        lambda: server.shell.run("journalctl --no-pager -o cat --since %s -g %s", since, "DENIED.*canary").stdout,
+        lambda: server.shell.run(f"{KERNEL} --since %s -g %s", since, "DENIED.*canary").stdout,
         30,
     )
     assert 'profile="kea-dhcp4"' in line
@@ -129,7 +131,8 @@ def test_a_clock_that_is_31_seconds_ahead(fresh: Pair):
             time.sleep(1)
         run = play("playbooks/verify.yml")
         assert run.returncode != 0
-        assert re.search(r"its clock is 3\d s (ahead of|behind) that of", " ".join(run.stdout.split()))
+        words = " ".join(run.stdout.split())
+        assert re.search(r"the clock of vm1 is 3\d s behind that of vm2; above 60 s Kea stops", words), words
         assert pair.lease()["server_id"] == pair.primary.address
     assert pair.states() == ("hot-standby", "hot-standby")
 
@@ -141,15 +144,15 @@ def test_a_clock_that_is_61_seconds_ahead(fresh: Pair):
     with ahead(pair.standby, 61):
         pair.wait_for("terminated", "terminated", seconds=60)
         status = " ".join(play("playbooks/status.yml").stdout.split())
-        assert "terminated" in status
-        assert "the clocks differ by more than 60 s" in status
         meanwhile = pair.lease("--mac", FAITHFUL_MAC)
-    assert (meanwhile["address"], meanwhile["server_id"]) == (before["address"], pair.primary.address)
     # The right time alone does not bring it back.
-    assert pair.states() == ("terminated", "terminated")
+    states = pair.states()
     run = play("playbooks/recover.yml")
     assert run.returncode == 0, run.stdout + run.stderr
     pair.healthy(HEAL)
+    assert states == ("terminated", "terminated")
+    assert "high availability has ended: the clocks differ by more than 60 s" in status
+    assert (meanwhile["address"], meanwhile["server_id"]) == (before["address"], pair.primary.address)
     assert pair.lease("--mac", FAITHFUL_MAC)["address"] == before["address"]
 
 
