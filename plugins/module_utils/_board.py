@@ -95,11 +95,23 @@ def _option(server: Server, subnet: Subnet, name: str) -> list[str]:
     return []
 
 
+def is_way_out(server: Server, interface: str | None) -> bool:
+    """Tell whether a host reaches the rest of the world through an interface, as far as is known.
+
+    Where it has another one for that, a second router would cut it off.
+    """
+    facts = server.facts or {}
+    way = holder(facts.get("interfaces") or {}, facts.get("default_ipv4") or "")
+    return way is None or way == interface
+
+
 def gateway_of(server: Server, subnet: Subnet) -> str | None:
-    """Return the router of a host: its own, else that of its clients, unless that is no other machine of the subnet."""
+    """Return the router of a host: its own, else that of its clients, if that is another machine of the subnet."""
     given = server.settings["kea_host_gateway"]
     if given is not None:
         return given
+    if not is_way_out(server, interface_of(server, subnet)):
+        return None
     inside = (text for text in _option(server, subnet, "routers") if ipaddress.ip_address(text) in subnet.network)
     return next((text for text in inside if text != server.address), None)
 
@@ -111,8 +123,9 @@ def fixed_of(server: Server) -> Fixed | None:
     interface = interface_of(server, subnet) if subnet else None
     if subnet is None or interface is None:
         return None
-    given = server.settings["kea_host_name_servers"]
-    servers = [str(text) for text in given if is_address(text)] or _option(server, subnet, "domain-name-servers")
+    servers = [str(text) for text in server.settings["kea_host_name_servers"] if is_address(text)]
+    if not servers and is_way_out(server, interface):
+        servers = _option(server, subnet, "domain-name-servers")
     return Fixed(
         manager=manager,
         interface=interface,

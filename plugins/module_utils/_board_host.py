@@ -63,10 +63,11 @@ def network(active: list[str], sys: str = "/sys/class/net", run: str = "/run") -
         networkd = _file(os.path.join(run, "systemd/netif/links", index))
         networkmanager = _file(os.path.join(run, "NetworkManager/devices", index))
         manager = None
-        if "NetworkManager" in active and re.search(r"^managed=(true|1)$", networkmanager, re.MULTILINE):
-            manager = _board.NETWORKMANAGER
-        elif "systemd-networkd" in active and re.search(r"^ADMIN_STATE=(?!unmanaged)", networkd, re.MULTILINE):
+        # NetworkManager calls managed, too, what another service has set up.
+        if "systemd-networkd" in active and re.search(r"^ADMIN_STATE=(?!unmanaged)", networkd, re.MULTILINE):
             manager = _board.NETWORKD
+        elif "NetworkManager" in active and re.search(r"^managed=true$", networkmanager, re.MULTILINE):
+            manager = _board.NETWORKMANAGER
         carries = sorted(entry[len("upper_") :] for entry in entries if entry.startswith("upper_"))
         found[name] = {"manager": manager, "carries": carries}
     return found
@@ -146,11 +147,8 @@ class Settings:
                 self._set(path, wanted[path])
             if adds:
                 self._add(adds)
-            if fixed and {_board.NETWORKD_FILE, _board.NETWORKMANAGER_FILE} & set(paths):
-                self.warnings.append(
-                    f"{fixed.interface} has the address {fixed.ip} for good from the next boot on. Reboot this host"
-                    " when its partner serves, see switchover.yml"
-                )
+            if _board.NETWORKD_FILE in paths or _board.NETWORKMANAGER_FILE in paths:
+                self.warnings.append(_at_next_boot(fixed))
         return {
             "changed": bool(paths or adds),
             "reasons": [*(f"{path} differs" for path in paths), *([f"{adds.ip} is missing"] if adds else [])],
@@ -213,9 +211,18 @@ class Settings:
 
     def _run(self, *words: str) -> str:
         done = self._system.run(list(words), timeout=60)
-        if done.rc != 0:
+        # A profile that NetworkManager does not take is no failure to nmcli; it only says so.
+        if done.rc != 0 or (words[0] == "nmcli" and done.text):
             raise HostError(f"{' '.join(words)} failed: {' '.join(done.text.split())}")
         return done.out
+
+
+def _at_next_boot(fixed: _board.Fixed | None) -> str:
+    when = "from the next boot on"
+    if fixed is None:
+        return f"nothing of ours gives this host its address any more {when}; see that something else does"
+    now = "Reboot this host when its partner serves, see switchover.yml"
+    return f"{fixed.interface} has the address {fixed.ip} for good {when}. {now}"
 
 
 def _effects(path: str, text: str | None) -> Iterator[list[str]]:

@@ -42,10 +42,8 @@ def _watchdog_problem(server: Server, seconds: int) -> tuple[str, str] | None:
         message = f"{server.host} has no hardware watchdog, so nothing restarts it when it hangs"
         return message, _NO_WATCHDOG
     if board.startswith(_PI) and seconds > _PI_SECONDS:
-        message = (
-            f"{server.host} is a {board}, whose watchdog counts to {_PI_SECONDS} s; some kernels refuse more, and the"
-        )
-        return f"{message} host then has none", fix
+        message = f"{server.host} is a {board}, whose watchdog counts to {_PI_SECONDS} s"
+        return f"{message}; some kernels refuse more, and the host then has none", fix
     if seconds < _SHORTEST:
         return f"a host that is merely busy may be silent for {seconds} s, and would be restarted", fix
     return None
@@ -117,6 +115,8 @@ def _gateway_problems(server: Server, subnet: Subnet) -> Iterator[Problem]:
     gateway = _board.gateway_of(server, subnet)
     fix = f"Write for example kea_host_gateway: {ipv4_text(subnet.first + 1)}"
     if gateway is None:
+        if not _board.is_way_out(server, _board.interface_of(server, subnet)):
+            return
         message = (
             f"{server.host} has no router from its next boot on: neither does anything say which, nor do clients in"
             f" {subnet.network} get one"

@@ -512,7 +512,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_host_gateway",
         "str",
         None,
-        "Router of this host, with C(kea_host_network). Unset: the one that clients in its subnet get.",
+        "Router of this host, with C(kea_host_network). Unset: the one that clients in its subnet get, unless the host"
+        " has its router on another interface.",
         "192.168.1.1",
         scope=HOST,
     ),
@@ -520,7 +521,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_host_name_servers",
         "list",
         [],
-        "Name servers of this host, with C(kea_host_network). Empty: those that clients in its subnet get.",
+        "Name servers of this host, with C(kea_host_network). Empty: those that clients in its subnet get, unless the"
+        " host has its router on another interface.",
         ["192.168.1.1"],
         scope=HOST,
         elements="str",

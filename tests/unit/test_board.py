@@ -124,6 +124,19 @@ def test_a_router_that_is_none_for_the_host(routers):
     assert _board.fixed_of(planned(subnet(option_data={"routers": routers}))).gateway is None
 
 
+def test_a_host_whose_router_is_on_another_interface_keeps_it():
+    """A second default route would cut it off."""
+    known = facts(default_ipv4="172.17.0.3")
+    known["interfaces"]["eth0"] = {"up": True, "ipv4": ["172.17.0.3/16"]}
+    found = _board.fixed_of(planned(facts1=known))
+    assert (found.interface, found.gateway, found.name_servers) == ("enp0s8", None, ())
+    own = {"kea_host_gateway": "192.168.1.254", "kea_host_name_servers": ["192.168.1.254"]}
+    found = _board.fixed_of(planned(own, known))
+    assert (found.gateway, found.name_servers) == ("192.168.1.254", ("192.168.1.254",))
+    nowhere = facts(default_ipv4=None)
+    assert _board.fixed_of(planned(facts1=nowhere)).gateway == "192.168.1.1"
+
+
 def test_the_interface_is_that_of_the_subnet_or_the_one_that_lies_in_it():
     two = {"kea_interfaces": ["eth1", "eth0/192.168.1.2"]}
     known = facts(interfaces=interfaces(eth1=(True, "10.0.0.1/24"), eth0=(True, "192.168.1.57/24")))
@@ -193,7 +206,7 @@ class Board(_apply.System):
         super().__init__()
         self.root = str(root)
         self.commands = []
-        self.refuses = ""
+        self.refuses, self.code = "", 1
         self.addresses = ELSEWHERE
 
     def place(self, path):
@@ -223,7 +236,7 @@ class Board(_apply.System):
     def run(self, argv, uid=None, gid=None, timeout=120):
         self.commands.append(" ".join(argv))
         if self.refuses and self.refuses in self.commands[-1]:
-            return _apply.Done(1, "", "it\nis refused")
+            return _apply.Done(self.code, "", "it\nis refused")
         if argv[:2] == ["ip", "address"]:
             self.addresses = THERE
         return _apply.Done(0, self.addresses if argv[0] == "ip" else "", "")
@@ -303,7 +316,8 @@ def test_check_mode_says_the_same_and_does_nothing(system):
 def test_what_is_not_wanted_any_more_goes(system):
     settle(system, 15, "volatile", PROFILE)
     system.commands.clear()
-    assert settle(system)["changed"]
+    done = settle(system)
+    assert done["changed"] and "see that something else does" in done["warnings"][0]
     assert there(system) == {}
     assert system.commands == ["systemctl daemon-reexec", "systemctl restart systemd-journald"]
     assert not settle(system)["changed"]
@@ -339,6 +353,14 @@ def test_what_does_not_take_effect_is_put_back(system, refuses, path, wanted):
         settle(system, **wanted)
     assert system.read(path) == before
     assert not any("address add" in line for line in system.commands)
+
+
+def test_a_profile_that_networkmanager_does_not_take(system):
+    """nmcli says so and ends with 0."""
+    system.refuses, system.code = "nmcli", 0
+    with pytest.raises(_board_host.HostError, match="it is refused"):
+        settle(system, fixed=PROFILE)
+    assert there(system) == {}
 
 
 def test_an_address_of_another_machine_is_refused(system):
@@ -395,6 +417,7 @@ BOTH = ["NetworkManager", "systemd-networkd"]
     [
         (BOTH, "# private\nADMIN_STATE=configured\n", None, "networkd"),
         (BOTH, "ADMIN_STATE=configuring\n", "[device]\nmanaged=false\n", "networkd"),
+        (BOTH, "ADMIN_STATE=configured\n", "[device]\nmanaged=true\n", "networkd"),
         (BOTH, "ADMIN_STATE=unmanaged\n", "[device]\nmanaged=true\nconnection-uuid=1\n", "networkmanager"),
         (BOTH, "ADMIN_STATE=unmanaged\n", "[device]\nmanaged=unknown\n", None),
         ([], "ADMIN_STATE=configured\n", "[device]\nmanaged=true\n", None),

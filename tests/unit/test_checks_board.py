@@ -162,6 +162,15 @@ def test_a_host_without_a_router():
     )
 
 
+def test_a_host_with_a_router_elsewhere():
+    host = known()
+    host["interfaces"]["eth0"] = {"up": True, "ipv4": ["172.17.0.3/16"]}
+    host["default_ipv4"] = "172.17.0.3"
+    change = {**FIXED, **subnet(option_data={"domain-name-servers": ["9.9.9.9"]})}
+    found = [item.host for item in live(group=change, facts1=host, facts2=partner()) if item.id == "V21"]
+    assert found == ["dhcp2"]
+
+
 def test_what_has_no_effect():
     change = {"dhcp1": {"kea_host_gateway": "192.168.1.1"}}
     expect_warning(change, "V21", "dhcp1", "kea_host_gateway", ["it has no effect without kea_host_network"])
