@@ -23,6 +23,7 @@ def _entry(host: str, host_vars: Any) -> _report.Entry:
             ("__kea_packages", "packages installed"),
             ("__kea_other_packages", "packages installed"),
             ("__kea_secret_file", "password of the API written"),
+            ("__kea_host_result", "settings of the host itself"),
             ("__kea_tls", "certificate"),
             ("__kea_firewall_result", "firewall"),
             ("__kea_agent_result", "Control Agent"),

@@ -8,6 +8,7 @@ import ipaddress
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
+from . import _board
 from ._options import ipv4_text
 from ._plan import breaking_changes
 from ._registry import ERROR, HOSTS, INVENTORY, WARNING, Context, Problem, register
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @register("P07", ERROR, "The address a partner is told is on an interface of that host.", facts=True)
 def address_on_host(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
-        interfaces = server.facts.get("interfaces") or {}
+        interfaces = _board.interfaces(server)
         if server.address is None or ":" in server.address or not interfaces:
             continue
         present = {item.split("/")[0] for state in interfaces.values() for item in state.get("ipv4") or []}
@@ -81,7 +82,7 @@ def _subnets_on_other_interfaces(server: Server) -> Iterator[Problem]:
 
 
 def _unusable_interfaces(server: Server) -> Iterator[Problem]:
-    known = server.facts.get("interfaces") or {}
+    known = _board.interfaces(server)
     if not known:
         return
     for index, name in enumerate(server.interfaces):
@@ -109,7 +110,7 @@ def _interface_problem(host: str, name: str, state: dict[str, Any] | None) -> st
 )
 def subnets_reachable(context: Context) -> Iterator[Problem]:
     for server in context.with_facts():
-        known = server.facts.get("interfaces") or {}
+        known = _board.interfaces(server)
         for subnet in _subnets_out_of_reach(server, known) if known else ():
             yield Problem(
                 server.host,

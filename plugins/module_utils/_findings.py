@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 from . import (  # noqa: F401 (they register the checks)
+    _checks_board,
     _checks_files,
     _checks_hosts,
     _checks_keys,

@@ -23,6 +23,7 @@ LOG_DIR = "/var/log/kea"
 # Clients are served between two pages.
 _PAGE = 1000
 TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd")
+NETWORK_SERVICES = ("NetworkManager", "systemd-networkd")
 DHCP_SERVICES = ("dnsmasq", "isc-dhcp-server", "dhcpd", "udhcpd")
 _UPGRADES = "/usr/bin/unattended-upgrade"
 _UPGRADE_TIMER = "apt-daily-upgrade.timer"
@@ -111,15 +112,16 @@ def _room(path: str) -> dict[str, int] | None:
 
 
 def services(system: System) -> dict[str, Any]:
-    """Return which services matter to DHCP: ``time`` and ``dhcp`` (by name: is it active), ``container``, ``upgrades``.
+    """Return which services matter to DHCP: ``time``, ``network``, ``dhcp`` (by name: is it active), and more.
 
     ``container`` is the kind of container the host is, whose clock is its host's; empty on machines. ``upgrades`` tells
     whether unattended upgrades may restart Kea.
     """
-    units = _units(system, [*TIME_SERVICES, *DHCP_SERVICES, _UPGRADE_TIMER])
+    units = _units(system, [*TIME_SERVICES, *NETWORK_SERVICES, *DHCP_SERVICES, _UPGRADE_TIMER])
     virtual = system.run(["systemd-detect-virt", "--container"], timeout=10)
     return {
-        "time": [name for name in TIME_SERVICES if units.get(name + ".service", ("", ""))[0] == "active"],
+        "time": _active(units, TIME_SERVICES),
+        "network": _active(units, NETWORK_SERVICES),
         "dhcp": {
             name: units[name + ".service"][0] == "active"
             for name in DHCP_SERVICES
@@ -129,6 +131,10 @@ def services(system: System) -> dict[str, Any]:
         "container": virtual.out.strip() if virtual.rc == 0 else "",
         "upgrades": units.get(_UPGRADE_TIMER, ("", ""))[0] == "active" and _upgrades_kea(system),
     }
+
+
+def _active(units: dict[str, tuple[str, str]], names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if units.get(name + ".service", ("", ""))[0] == "active"]
 
 
 def _units(system: System, names: list[str]) -> dict[str, tuple[str, str]]:

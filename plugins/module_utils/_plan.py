@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _changes, _firewall, _render, _running, _tls, _units
+from . import _board, _changes, _firewall, _render, _running, _tls, _units
 from ._state import NORMAL_STATES
 
 if TYPE_CHECKING:
@@ -388,6 +388,7 @@ def host_plan(pair: Pair, host: str) -> dict[str, Any]:
         },
         "ports": ports(pair, server),
         "firewall": _firewall_plan(pair, server, partner),
+        "board": _board.plan(server),
         "peer": _peer(pair, partner, platform),
         "user": platform.user,
         "group": platform.group,

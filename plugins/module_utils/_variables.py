@@ -471,6 +471,62 @@ VARIABLES: tuple[Variable, ...] = (
         minimum=0,
         maximum=120,
     ),
+    # the host itself
+    Variable(
+        "kea_host_watchdog",
+        "int",
+        0,
+        "Have systemd feed the hardware watchdog, which restarts a host that has hung for so long. A Raspberry Pi's"
+        " counts to 15. 0: left alone.",
+        15,
+        scope=HOST,
+        unit="s",
+        minimum=0,
+        maximum=600,
+        source="systemd-system.conf(5)",
+    ),
+    Variable(
+        "kea_host_journal",
+        "str",
+        None,
+        "C(volatile): keep the journal of systemd in memory, to spare an SD card; a boot then forgets it. Unset: left"
+        " alone. Kea's own logs and leases stay on the disk.",
+        "volatile",
+        scope=HOST,
+        choices=("volatile",),
+        source="journald.conf(5)",
+    ),
+    Variable(
+        "kea_host_network",
+        "str",
+        None,
+        "Make the address of this host (C(kea_ha_address), or C(ansible_host)) its fixed one, by the service that"
+        " manages its network. It is added at once where it is missing; what the host has besides goes with its next"
+        " boot. Unset: left alone.",
+        "networkmanager",
+        scope=HOST,
+        choices=("networkd", "networkmanager"),
+        source="systemd.network(5), nm-settings-keyfile(5)",
+    ),
+    Variable(
+        "kea_host_gateway",
+        "str",
+        None,
+        "Router of this host, with C(kea_host_network). Unset: the one that clients in its subnet get, unless the host"
+        " has its router on another interface.",
+        "192.168.1.1",
+        scope=HOST,
+    ),
+    Variable(
+        "kea_host_name_servers",
+        "list",
+        [],
+        "Name servers of this host, with C(kea_host_network). Empty: those that clients in its subnet get, unless the"
+        " host has its router on another interface.",
+        ["192.168.1.1"],
+        scope=HOST,
+        elements="str",
+    ),
     # raw Kea keys
     Variable(
         "kea_dhcp4_extra",

@@ -229,6 +229,22 @@ wireless:
   type: list
   elements: str
   sample: [wlan0]
+watchdog:
+  description: Whether the host has a hardware watchdog.
+  returned: success
+  type: bool
+network:
+  description:
+    - Of each network interface, the C(manager), V(networkd), V(networkmanager) or null, and which other interfaces it
+      C(carries), such as VLANs.
+  returned: success
+  type: dict
+  sample: {eth0: {manager: networkmanager, carries: []}}
+own_files:
+  description: SHA-256 of each file of M(keaops.kea.kea_host), or null where it is not there.
+  returned: success
+  type: dict
+  sample: {/etc/systemd/system.conf.d/keaops-kea.conf: null}
 time_after:
   description: The same, when all was gathered.
   returned: success
@@ -280,7 +296,11 @@ services:
     upgrades:
       description: Whether unattended upgrades may restart Kea.
       type: bool
-  sample: {time: [systemd-timesyncd], dhcp: {}, container: "", upgrades: false}
+    network:
+      description: Active services that manage the network, of those that M(keaops.kea.kea_host) knows.
+      type: list
+      elements: str
+  sample: {time: [systemd-timesyncd], dhcp: {}, container: "", upgrades: false, network: [systemd-networkd]}
 firewall:
   description: What M(keaops.kea.kea_firewall) has left on the host.
   returned: success
@@ -341,6 +361,7 @@ import struct
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keaops.kea.plugins.module_utils import (
     _apply,
+    _board_host,
     _drift,
     _journal,
     _leases,
@@ -557,6 +578,7 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
     daemons = {name: Seen(system, daemon, running) for name, daemon in _apply.DAEMONS.items()}
     server = daemons["dhcp4"]
     apparmor = apparmor_on(system)
+    services = _live.services(system)
     return {
         "time": start,
         "version": version_of(system, _apply.DAEMONS["dhcp4"]),
@@ -575,7 +597,10 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
         "board": board(system),
         "wireless": wireless(),
         "disks": _live.disks(server.config),
-        "services": _live.services(system),
+        "services": services,
+        "watchdog": _board_host.has_watchdog(),
+        "network": _board_host.network(services["network"]),
+        "own_files": _board_host.own_files(system),
         "firewall": _nft.state(system),
         "tls": _tls_host.facts(system, tls_dir),
         "time_after": system.epoch(),

@@ -144,15 +144,17 @@ def answering(host, monkeypatch, answers):
 
 def test_services(host, monkeypatch):
     units = [unit("chrony", "active", "enabled"), unit("dnsmasq", "active"), unit("isc-dhcp-server", boot="generated")]
+    units += [unit("systemd-networkd", "active", "enabled"), unit("NetworkManager", boot="enabled")]
     answering(host, monkeypatch, {"systemctl": "\n".join([*units, unit("dhcpd"), TIMER])})
     assert _live.services(host) == {
         "time": ["chrony"],
+        "network": ["systemd-networkd"],
         "dhcp": {"dnsmasq": True, "isc-dhcp-server": False},
         "container": "",
         "upgrades": False,
     }
     answering(host, monkeypatch, {"systemctl": "", "systemd-detect-virt": "lxc\n"})
-    assert _live.services(host) == {"time": [], "dhcp": {}, "container": "lxc", "upgrades": False}
+    assert _live.services(host) == {"time": [], "network": [], "dhcp": {}, "container": "lxc", "upgrades": False}
 
 
 PERIODIC = "APT::Periodic::Unattended-Upgrade=1\n"

@@ -10,7 +10,7 @@ import re
 import time
 
 import pytest
-from conftest import NOTES, PAIRS, Host, Pair, lab, play
+from conftest import NOTES, PAIRS, Host, Pair, changed, lab, play
 from machines import HEAL, after_boot, boot_messages, boots, count, reaches, synchronised, wait_until
 
 FAITHFUL_MAC = "02:00:00:00:0f:02"
@@ -102,6 +102,47 @@ def test_reboot(fresh: Pair, who: str):
     again = pair.lease("--mac", FAITHFUL_MAC)
     assert leases[again["address"]] == FAITHFUL_MAC
     assert again["server_id"] == pair.primary.address
+
+
+# --- the host itself
+
+OWN_FILES = ["/etc/systemd/network/05-keaops-kea.network", "/etc/systemd/system.conf.d/keaops-kea.conf"]
+
+
+def network_file(server: Host) -> str:
+    """Return the file by which systemd-networkd has set up the LAN's interface."""
+    return re.search(r"Network File: (\S+)", server.run("networkctl status --no-pager enp0s8")).group(1)
+
+
+def watchdog(server: Host) -> str:
+    return server.run("systemctl show -p RuntimeWatchdogUSec --value").strip()
+
+
+def test_a_fixed_address_and_a_watchdog(fresh: Pair):
+    """The run cuts nothing; from the next boot on the address is from our file; without variables all of it goes."""
+    pair, server = fresh, fresh.standby
+    settings = json.dumps({"kea_host_network": "networkd", "kea_host_watchdog": 15})
+    before, others, routes = server.pid(), network_file(server), server.run("ip -4 route")
+    try:
+        run = play("site.yml", "-e", settings)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "settings of the host itself" in " ".join(run.stdout.split())
+        assert set(changed(play("site.yml", "-e", settings).stdout).values()) == {0}
+        assert (server.pid(), network_file(server), watchdog(server)) == (before, others, "15s")
+        boots(pair, server)
+        assert (network_file(server), watchdog(server)) == (OWN_FILES[0], "15s")
+        assert f"inet {server.address}/24" in server.run("ip -4 address show enp0s8")
+        # The router of the clients is not that of this host, which has one on another interface.
+        assert sorted(server.run("ip -4 route").split("\n")) == sorted(routes.split("\n"))
+        after_boot(pair, server, {})
+    finally:
+        run = play("site.yml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    for each in pair.servers:
+        assert [path for path in OWN_FILES if each.shell.run("test -e %s", path).rc == 0] == []
+        assert watchdog(each) == "0"
+    boots(pair, server)
+    assert network_file(server) == others
 
 
 # --- clocks
