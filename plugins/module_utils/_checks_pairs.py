@@ -11,7 +11,8 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from . import _tls
-from ._registry import ERROR, INFO, PAIRS, WARNING, Problem, doubles, register
+from ._registry import ERROR, INFO, PAIRS, WARNING, Problem, doubles, register, short
+from ._rollout import RolloutError, steps_of
 
 if TYPE_CHECKING:
     from ._model import Pair, Server
@@ -110,3 +111,20 @@ def own_ca_each(pairs: Sequence[Pair]) -> Iterator[Problem]:
             message,
             fix,
         )
+
+
+@register("C06", ERROR, "A roll-out has one plan for all pairs, in numbers of pairs or percentages.", looks_at=(PAIRS,))
+def one_rollout(pairs: Sequence[Pair]) -> Iterator[Problem]:
+    for name in ("kea_rollout", "kea_rollout_max_failures"):
+        first = pairs[0]
+        other = next((pair for pair in pairs if pair.settings[name] != first.settings[name]), None)
+        if other is not None:
+            hosts = ", ".join(server.host for server in other.servers)
+            message = f"the pair {first.name} has {short(first.settings[name])}, and a run has one plan for all its pairs"
+            yield Problem(hosts, name, short(other.settings[name]), message, "Set it once, in group_vars/all or with -e")
+    try:
+        steps_of(pairs[0].settings["kea_rollout"])
+    except RolloutError as error:
+        hosts = ", ".join(server.host for server in pairs[0].servers)
+        fix = 'Write for example [1, "10%", "50%"]'
+        yield Problem(hosts, "kea_rollout", short(pairs[0].settings["kea_rollout"]), str(error), fix)
