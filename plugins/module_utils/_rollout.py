@@ -10,6 +10,10 @@ from typing import Any, Collection, List, Mapping, NamedTuple, Sequence
 Pair = List[str]
 """The hosts of a pair."""
 
+TRIAL = "the first batch is a trial, and none of it may fail"
+MANY = "more failed than kea_rollout_max_failures allows"
+NONE = "not one of its pairs came through"
+
 NAMED = 20
 """So many of the pairs that were not begun are named."""
 
@@ -66,8 +70,13 @@ class Standing(NamedTuple):
     """Pairs with a host that did not."""
     waiting: list[Pair]
     """Pairs that were not begun."""
-    halted: bool
-    """No other batch may begin."""
+    why: str
+    """Why no other batch may begin; empty if it may."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether no other batch may begin, though there are pairs left."""
+        return bool(self.why)
 
     @property
     def over(self) -> bool:
@@ -89,8 +98,10 @@ def standing(groups: Sequence[Sequence[Pair]], alive: Collection[str], now: str,
     waiting = [pair for batch in groups[at + 1 :] for pair in batch]
     broken = [pair for pair in begun if not all(host in alive for host in pair)]
     healthy = [pair for pair in begun if all(host in alive for host in pair)]
-    halted = bool(waiting and broken) and (at == 0 or len(broken) > tolerated)
-    return Standing(at + 1, len(groups), healthy, broken, waiting, halted)
+    # Ansible, too, begins no batch after one of which nothing is left.
+    none = not any(pair in healthy for pair in groups[at])
+    why = TRIAL if at == 0 else MANY if len(broken) > tolerated else NONE if none else ""
+    return Standing(at + 1, len(groups), healthy, broken, waiting, why if broken and waiting else "")
 
 
 def _pairs(number: int) -> str:
@@ -103,13 +114,12 @@ def one_sentence(text: str) -> str:
     return line if len(line) <= _REASON_LENGTH else line[: _REASON_LENGTH - 4].rstrip() + " ..."
 
 
-def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str], tolerated: int) -> list[str]:
+def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str]) -> list[str]:
     """Return what people are told at the end of a roll-out.
 
     Args:
         broken: why each broken pair is broken, by its name.
         waiting: names of pairs that were not begun, as many as are to be told.
-        tolerated: as for ``standing``.
     """
     total = len(found.healthy) + len(found.broken) + len(found.waiting)
     if not found.broken:
@@ -118,17 +128,11 @@ def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str], to
     words += [f"  {pair}  {one_sentence(why or 'see its messages above')}" for pair, why in broken.items()]
     if not found.halted:
         return [*words, "Mend the cause and run again: where all is well, nothing is done."]
-    words.append(f"Stopped after batch {found.batch} of {found.batches}, because {_limit(found, tolerated)}.")
+    words.append(f"Stopped after batch {found.batch} of {found.batches}, because {found.why}.")
     rest = len(found.waiting) - len(waiting)
     more = f" and {rest} more" if rest else ""
     words.append(f"Not begun: {_pairs(len(found.waiting))}: {', '.join(waiting)}{more}.")
     return [*words, "Mend the cause and run again: it passes over what is done already, and goes on from there."]
-
-
-def _limit(found: Standing, tolerated: int) -> str:
-    if found.batch == 1:
-        return "the first batch is a trial, and none of it may fail"
-    return f"kea_rollout_max_failures = {tolerated} allows no more"
 
 
 def first_error(text: str) -> str:

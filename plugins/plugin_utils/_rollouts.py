@@ -52,8 +52,9 @@ def order(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], in_r
         in_run: the hosts that --limit lets through. Without hostvars, as in a mere listing of tasks, nothing is in batches.
     """
     everyone = default_of("kea_pair")
-    wanted = {str(host) for host in in_run}
-    hosts = [str(host) for host in groups.get(everyone) or () if host in wanted] if hostvars else []
+    wanted = {str(host) for host in in_run}.intersection(groups.get(everyone) or ())
+    # As the inventory names them: the members of a group of groups come in any order, another one in each run.
+    hosts = [str(host) for host in hostvars if host in wanted]
     steps = _rollout.steps_of(_setting(hostvars, hosts, "kea_rollout"))
     if not steps:
         return {"hosts": [everyone], "serial": []}
@@ -85,7 +86,7 @@ def report(hostvars: Mapping[str, Any], in_run: Iterable[str], in_play: Iterable
         return {"lines": [], "halted": False}
     broken = {name_of(hostvars, pair): reason(hostvars, pair) for pair in found.broken}
     waiting = [name_of(hostvars, pair) for pair in found.waiting[: _rollout.NAMED]]
-    return {"lines": _rollout.lines(found, broken, waiting, tolerated), "halted": found.halted}
+    return {"lines": _rollout.lines(found, broken, waiting), "halted": found.halted}
 
 
 def name_of(hostvars: Mapping[str, Any], pair: Sequence[str]) -> str:
