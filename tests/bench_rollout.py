@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: keaops.kea contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a roll-out over many pairs takes: the real site.yml over simulated hosts, see simulated_hosts.py.
+
+    .venv/bin/python tests/bench_rollout.py --pairs 20 50 100
+    .venv/bin/python tests/bench_rollout.py --pairs 500 --broken 250 --runs first
+
+Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one changes
+nothing. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this pair alone
+and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces of
+its own. No host is contacted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bench_preflight
+import simulated_hosts
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+class Run(NamedTuple):
+    """One run of site.yml."""
+
+    seconds: float
+    processor: float
+    """Seconds of it and of all its children."""
+    megabytes: float
+    """Of its largest process, the one of ansible-playbook."""
+    tasks: int
+    """Of the host with the most, as PLAY RECAP counts them in ok=."""
+    changed: int
+    """Hosts."""
+    failed: list[str]
+    code: int
+    output: str
+
+
+def inventory(folder: Path, pairs: int) -> list[list[tuple[str, str]]]:
+    """Write an inventory; return the hosts of each pair as a world wants them."""
+    bench_preflight.write_inventory(folder, pairs)
+    groups = yaml.safe_load((folder / "hosts.yml").read_text(encoding="utf-8"))["kea"]["children"]
+    return [[(name, host["ansible_host"]) for name, host in group["hosts"].items()] for group in groups.values()]
+
+
+def site(folder: Path, world: simulated_hosts.World, forks: int, *arguments: str) -> Run:
+    """Run site.yml over a world."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "home" / "tmp"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    command = [str(BIN / "ansible-playbook"), "-i", str(folder / "inventory"), "-f", str(forks), str(ROOT / "site.yml")]
+    command += ["-e", json.dumps(world.variables()), *arguments]
+    with (folder / "output").open("w+", encoding="utf-8") as output:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        _pid, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    recap = [(name, *map(int, counts)) for name, *counts in _RECAP.findall(text)]
+    return Run(
+        seconds,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,  # Linux counts in KiB
+        max((ok for _name, ok, *_rest in recap), default=0),
+        sum(changed > 0 for _name, _ok, changed, *_rest in recap),
+        sorted(name for name, _ok, _changed, unreachable, failed in recap if unreachable or failed),
+        process.returncode,
+        text,
+    )
+
+
+def story(folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: list[str]) -> dict[str, Any]:
+    """Return what the runs over so many pairs took; the broken ones are mended before the second run."""
+    found: dict[str, Any] = {}
+    hosts = inventory(folder / "inventory", pairs)
+    with simulated_hosts.World(folder, hosts) as world:
+        for number in broken:
+            world.hosts[hosts[number][1][0]].break_it()
+        for name in runs:
+            run = found[name] = site(folder, world, forks, *more)._asdict()
+            run["expected"] = sorted(host for number in broken for host, _address in hosts[number])
+            for number in broken:
+                world.hosts[hosts[number][1][0]].break_it(False)
+            broken = []
+    return found
+
+
+def main() -> int:
+    """Measure in namespaces, print here."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[20, 50, 100], help="how many (default 20 50 100)")
+    parser.add_argument("--broken", type=int, nargs="*", default=[], help="numbers of pairs that fail in the first run")
+    parser.add_argument("--runs", nargs="+", default=["first", "same"], help="which ones (default: first same)")
+    parser.add_argument("--forks", type=int, default=20, help="hosts at a time (default 20)")
+    parser.add_argument("--check", action="store_true", help="site.yml --check")
+    parser.add_argument("--rollout", help="kea_rollout, as JSON")
+    parser.add_argument("--max-failures", type=int, default=0, help="kea_rollout_max_failures")
+    parser.add_argument("--json", action="store_true", help="print all there is to know, with Ansible's output")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.inside:
+        simulated_hosts.prepare()
+        more = ["--check"] if args.check else []
+        more += ["-e", json.dumps({"kea_rollout": json.loads(args.rollout or "[]")})]
+        more += ["-e", json.dumps({"kea_rollout_max_failures": args.max_failures})]
+        print(json.dumps(story(args.inside, args.pairs[0], args.broken, args.runs, args.forks, more)))
+        return 0
+    wrong = 0
+    if not args.json:
+        print(f"{len(os.sched_getaffinity(0))} cores, {args.forks} hosts at a time; per pair in brackets\n")
+        print("pairs  run        wall               processor          memory            tasks  changed  failed hosts")
+    for pairs in args.pairs:
+        with simulated_hosts.folder() as folder:
+            again = [sys.executable, *sys.argv, "--inside", str(folder), "--pairs", str(pairs)]
+            done = simulated_hosts.apart(again, stdout=subprocess.PIPE)
+        if done.returncode:
+            return done.returncode
+        if args.json:
+            print(done.stdout)
+            continue
+        for name, run in json.loads(done.stdout).items():
+            print(line(pairs, name, run), flush=True)
+            wrong += judge(run)
+    return 1 if wrong else 0
+
+
+def line(pairs: int, name: str, run: dict[str, Any]) -> str:
+    """Return a row of the table."""
+    cells = [
+        f"{run['seconds']:7.1f} s ({run['seconds'] / pairs:5.2f})",
+        f"{run['processor']:7.1f} s ({run['processor'] / pairs:5.2f})",
+        f"{run['megabytes']:5.0f} MB ({run['megabytes'] / pairs:5.1f})",
+    ]
+    return f"{pairs:5}  {name:8}  {'  '.join(cells)}  {run['tasks']:5}  {run['changed']:7}  {len(run['failed'])}"
+
+
+def judge(run: dict[str, Any]) -> int:
+    """Say what was not as it should be; return whether there was anything."""
+    report = [text.strip() for text in run["output"].splitlines() if "roll-out: " in text or " refuses the new " in text]
+    print(*(f"       {text[:200]}" for text in report[-2:] if run["failed"]), sep="\n", end="\n" if run["failed"] else "")
+    if run["failed"] == run["expected"] and bool(run["code"]) == bool(run["failed"]):
+        return 0
+    print(f"       WRONG: {run['expected']} should have failed, and did: {run['failed']}")
+    print(run["output"][-6000:])
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
