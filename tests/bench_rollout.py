@@ -4,11 +4,14 @@
 """What a roll-out over many pairs takes: the real site.yml over simulated hosts, see simulated_hosts.py.
 
     .venv/bin/python tests/bench_rollout.py --pairs 20 50 100
-    .venv/bin/python tests/bench_rollout.py --pairs 500 --broken 250 --runs first
+    .venv/bin/python tests/bench_rollout.py --pairs 100 500 --broken 77 --offline
 
 Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one changes
 nothing. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this pair alone
-and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces of
+and name it at the end, and this is checked.
+
+With --offline, site.yml's hosts do nothing: the preflight of the inventory, the batches, each host's plan with its whole
+configuration, and the words at the end are the real ones, and the broken pair fails in between. Needs root, or a sudo that asks no password, for namespaces of
 its own. No host is contacted.
 """
 
@@ -57,8 +60,26 @@ def inventory(folder: Path, pairs: int) -> list[list[tuple[str, str]]]:
     return [[(name, host["ansible_host"]) for name, host in group["hosts"].items()] for group in groups.values()]
 
 
-def site(folder: Path, world: simulated_hosts.World, forks: int, *arguments: str) -> Run:
-    """Run site.yml over a world."""
+def offline_playbook(folder: Path, broken: list[str]) -> Path:
+    """Return site.yml without what its hosts do: they are planned for, and the broken ones fail."""
+    plays = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
+    plan = {"__kea_plan": "{{ hostvars | keaops.kea.plan(inventory_hostname, groups) }}"}
+    plays[-1]["tasks"][0]["block"] = [
+        {"name": "Decide what each host gets", "ansible.builtin.set_fact": plan},
+        {
+            "name": "Fail where it is wanted",
+            "ansible.builtin.fail": {"msg": "this host was told to refuse"},
+            "when": f"inventory_hostname in {broken}",
+            "register": "__kea_checked",
+        },
+    ]
+    path = folder / "site.yml"
+    path.write_text(yaml.safe_dump(plays), encoding="utf-8")
+    return path
+
+
+def site(folder: Path, playbook: Path, forks: int, *arguments: str) -> Run:
+    """Run a playbook over the inventory."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -66,8 +87,8 @@ def site(folder: Path, world: simulated_hosts.World, forks: int, *arguments: str
         "ANSIBLE_LOCAL_TEMP": str(folder / "home" / "tmp"),
         "ANSIBLE_NOCOLOR": "1",
     }
-    command = [str(BIN / "ansible-playbook"), "-i", str(folder / "inventory"), "-f", str(forks), str(ROOT / "site.yml")]
-    command += ["-e", json.dumps(world.variables()), *arguments]
+    command = [str(BIN / "ansible-playbook"), "-i", str(folder / "inventory"), "-f", str(forks), str(playbook)]
+    command += arguments
     with (folder / "output").open("w+", encoding="utf-8") as output:
         start = time.monotonic()
         process = subprocess.Popen(
@@ -91,20 +112,36 @@ def site(folder: Path, world: simulated_hosts.World, forks: int, *arguments: str
     )
 
 
-def story(folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: list[str]) -> dict[str, Any]:
+def story(folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: dict[str, Any]) -> dict[str, Any]:
     """Return what the runs over so many pairs took; the broken ones are mended before the second run."""
     found: dict[str, Any] = {}
+    variables = ["-e", json.dumps(more)]
     hosts = inventory(folder / "inventory", pairs)
     with simulated_hosts.World(folder, hosts) as world:
         for number in broken:
             world.hosts[hosts[number][1][0]].break_it()
         for name in runs:
-            run = found[name] = site(folder, world, forks, *more)._asdict()
-            run["expected"] = sorted(host for number in broken for host, _address in hosts[number])
+            reach = ["-e", json.dumps(world.variables())]
+            run = found[name] = site(folder, ROOT / "site.yml", forks, *reach, *variables)._asdict()
+            run["expected"] = names(hosts, broken)
             for number in broken:
                 world.hosts[hosts[number][1][0]].break_it(False)
             broken = []
     return found
+
+
+def offline_story(folder: Path, pairs: int, broken: list[int], forks: int, more: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run takes in which the hosts do nothing."""
+    hosts = inventory(folder / "inventory", pairs)
+    wrong = names(hosts, broken)
+    extra = ["-e", json.dumps({**more, "kea_version": simulated_hosts.VERSION})]
+    run = site(folder, offline_playbook(folder, wrong), forks, *extra)._asdict()
+    return {"offline": {**run, "expected": wrong}}
+
+
+def names(hosts: list[list[tuple[str, str]]], pairs: list[int]) -> list[str]:
+    """Return the hosts of some pairs."""
+    return sorted(host for number in pairs for host, _address in hosts[number])
 
 
 def main() -> int:
@@ -114,17 +151,15 @@ def main() -> int:
     parser.add_argument("--broken", type=int, nargs="*", default=[], help="numbers of pairs that fail in the first run")
     parser.add_argument("--runs", nargs="+", default=["first", "same"], help="which ones (default: first same)")
     parser.add_argument("--forks", type=int, default=20, help="hosts at a time (default 20)")
-    parser.add_argument("--check", action="store_true", help="site.yml --check")
-    parser.add_argument("--rollout", help="kea_rollout, as JSON")
+    parser.add_argument("--offline", action="store_true", help="let the hosts do nothing")
+    parser.add_argument("--rollout", default="[]", help="kea_rollout, as JSON")
     parser.add_argument("--max-failures", type=int, default=0, help="kea_rollout_max_failures")
     parser.add_argument("--json", action="store_true", help="print all there is to know, with Ansible's output")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    more = {"kea_rollout": json.loads(args.rollout), "kea_rollout_max_failures": args.max_failures}
     if args.inside:
         simulated_hosts.prepare()
-        more = ["--check"] if args.check else []
-        more += ["-e", json.dumps({"kea_rollout": json.loads(args.rollout or "[]")})]
-        more += ["-e", json.dumps({"kea_rollout_max_failures": args.max_failures})]
         print(json.dumps(story(args.inside, args.pairs[0], args.broken, args.runs, args.forks, more)))
         return 0
     wrong = 0
@@ -133,14 +168,15 @@ def main() -> int:
         print("pairs  run        wall               processor          memory            tasks  changed  failed hosts")
     for pairs in args.pairs:
         with simulated_hosts.folder() as folder:
-            again = [sys.executable, *sys.argv, "--inside", str(folder), "--pairs", str(pairs)]
-            done = simulated_hosts.apart(again, stdout=subprocess.PIPE)
-        if done.returncode:
-            return done.returncode
+            if args.offline:
+                found = offline_story(folder, pairs, args.broken, args.forks, more)
+            else:
+                again = [sys.executable, *sys.argv, "--inside", str(folder), "--pairs", str(pairs)]
+                found = json.loads(simulated_hosts.apart(again).stdout)
         if args.json:
-            print(done.stdout)
+            print(json.dumps(found))
             continue
-        for name, run in json.loads(done.stdout).items():
+        for name, run in found.items():
             print(line(pairs, name, run), flush=True)
             wrong += judge(run)
     return 1 if wrong else 0

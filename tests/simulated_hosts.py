@@ -114,11 +114,12 @@ def folder():
         shutil.rmtree(path)
 
 
-def apart(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+def apart(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a program in namespaces of its own: mounts and network. It has to call ``prepare`` first."""
     # Not in one of users: there nobody may drop groups, as those do who become _kea.
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    return subprocess.run([*root, "unshare", "--mount", "--net", "--", *command], check=False, text=True, **options)
+    unshare = [*root, "unshare", "--mount", "--net", "--"]
+    return subprocess.run([*unshare, *command], check=True, text=True, stdout=subprocess.PIPE)
 
 
 def prepare() -> None:
