@@ -112,7 +112,9 @@ def site(folder: Path, playbook: Path, forks: int, *arguments: str) -> Run:
     )
 
 
-def story(folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: dict[str, Any]) -> dict[str, Any]:
+def story(
+    folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: dict[str, Any]
+) -> dict[str, Any]:
     """Return what the runs over so many pairs took; the broken ones are mended before the second run."""
     found: dict[str, Any] = {}
     variables = ["-e", json.dumps(more)]
@@ -194,8 +196,12 @@ def line(pairs: int, name: str, run: dict[str, Any]) -> str:
 
 def judge(run: dict[str, Any]) -> int:
     """Say what was not as it should be; return whether there was anything."""
-    report = [text.strip() for text in run["output"].splitlines() if "roll-out: " in text or " refuses the new " in text]
-    print(*(f"       {text[:200]}" for text in report[-2:] if run["failed"]), sep="\n", end="\n" if run["failed"] else "")
+    report = [
+        text.strip() for text in run["output"].splitlines() if "roll-out: " in text or " refuses the new " in text
+    ]
+    print(
+        *(f"       {text[:200]}" for text in report[-2:] if run["failed"]), sep="\n", end="\n" if run["failed"] else ""
+    )
     if run["failed"] == run["expected"] and bool(run["code"]) == bool(run["failed"]):
         return 0
     print(f"       WRONG: {run['expected']} should have failed, and did: {run['failed']}")

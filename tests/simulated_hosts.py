@@ -163,7 +163,7 @@ class Host:
         binds = " && ".join(f"mount --bind {shlex.quote(str(self.folder / name))} {root}/{name}" for name in _OWN)
         path = "PATH=/usr/sbin:/usr/bin:/bin"
         inner = f'{binds} && {path} exec chroot {root} /bin/sh "$@"'
-        shell.write_text(f"#!/bin/sh\nexec unshare --mount sh -c {shlex.quote(inner)} sh \"$@\"\n", encoding="utf-8")
+        shell.write_text(f'#!/bin/sh\nexec unshare --mount sh -c {shlex.quote(inner)} sh "$@"\n', encoding="utf-8")
         shell.chmod(0o755)
 
     def path(self, name: str) -> Path:

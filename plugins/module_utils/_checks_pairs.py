@@ -120,8 +120,12 @@ def one_rollout(pairs: Sequence[Pair]) -> Iterator[Problem]:
         other = next((pair for pair in pairs if pair.settings[name] != first.settings[name]), None)
         if other is not None:
             hosts = ", ".join(server.host for server in other.servers)
-            message = f"the pair {first.name} has {short(first.settings[name])}, and a run has one plan for all its pairs"
-            yield Problem(hosts, name, short(other.settings[name]), message, "Set it once, in group_vars/all or with -e")
+            message = (
+                f"the pair {first.name} has {short(first.settings[name])}, and a run has one plan for all its pairs"
+            )
+            yield Problem(
+                hosts, name, short(other.settings[name]), message, "Set it once, in group_vars/all or with -e"
+            )
     try:
         steps_of(pairs[0].settings["kea_rollout"])
     except RolloutError as error:

@@ -58,7 +58,7 @@ def test_what_may_not(step):
 def test_the_preflight_refuses_it():
     [finding] = check_run([model("a", 1, {"kea_rollout": [1, "ten"]}), model("b", 2, {"kea_rollout": [1, "ten"]})])
     assert finding.text() == (
-        'a1, a2: kea_rollout = \'[1, "ten"]\': \'ten\' is neither a number of pairs, from 1, nor a percentage from 1% to '
+        "a1, a2: kea_rollout = '[1, \"ten\"]': 'ten' is neither a number of pairs, from 1, nor a percentage from 1% to "
         '100%. Write for example [1, "10%", "50%"]. [C06]'
     )
 

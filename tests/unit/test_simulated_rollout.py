@@ -25,5 +25,8 @@ def test_a_broken_pair_is_named_and_the_other_one_serves():
     assert (run["code"], run["failed"]) == (2, ["pair001a", "pair001b"]), run["output"]
     assert "pair pair000: healthy, pair000a serves" in output
     assert "roll-out: 1 of 2 pairs came through, 1 did not" in output
-    assert "pair001 pair001b: kea-dhcp4 refuses the new configuration: DHCP4_PARSER_FAIL this host was told to refuse" in output
+    assert (
+        "pair001 pair001b: kea-dhcp4 refuses the new configuration: DHCP4_PARSER_FAIL this host was told to refuse"
+        in output
+    )
     assert output.count("PLAY [Deploy the pairs]") == 2
