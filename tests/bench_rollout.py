@@ -6,13 +6,12 @@
     .venv/bin/python tests/bench_rollout.py --pairs 20 50 100
     .venv/bin/python tests/bench_rollout.py --pairs 100 500 --broken 77 --offline
 
-Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one changes
-nothing. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this pair alone
-and name it at the end, and this is checked.
+Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one
+changes nothing. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this
+pair alone and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces.
 
-With --offline, site.yml's hosts do nothing: the preflight of the inventory, the batches, each host's plan with its whole
-configuration, and the words at the end are the real ones, and the broken pair fails in between. Needs root, or a sudo that asks no password, for namespaces of
-its own. No host is contacted.
+With --offline, site.yml's hosts do nothing: the preflight of the inventory, the batches, each host's plan with its
+whole configuration, and the words at the end are the real ones, and the broken pair fails in between.
 """
 
 from __future__ import annotations

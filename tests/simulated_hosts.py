@@ -66,8 +66,10 @@ s.recv(1)' "$1" "$2" ;;
 esac
 """,
     "journalctl": "#!/bin/sh\ncase $* in *--show-cursor*) echo '-- cursor: s=0' ;; esac\n",
-    "dpkg-query": "#!/bin/sh\nprintf '%s'\n" % "".join(f"ii \\t{name}\\t{VERSION}-1\\n" for name in _PACKAGES),
-    "apt-cache": "#!/bin/sh\nprintf '%s'\n" % "".join(f"{name}:\\n  Candidate: {VERSION}-1\\n" for name in _PACKAGES),
+    "dpkg-query": "#!/bin/sh\nprintf '" + "".join(f"ii \\t{name}\\t{VERSION}-1\\n" for name in _PACKAGES) + "'\n",
+    "apt-cache": "#!/bin/sh\nprintf '"
+    + "".join(f"{name}:\\n  Candidate: {VERSION}-1\\n" for name in _PACKAGES)
+    + "'\n",
     "systemd-detect-virt": "#!/bin/sh\necho none\nexit 1\n",
     "kea-dhcp4": f"""#!/bin/sh
 case $1 in
@@ -93,7 +95,7 @@ esac
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n_kea:x:0:0::/var/lib/kea:/bin/false\n",
     "etc/group": "root:x:0:\n_kea:x:0:\n",
-    "etc/os-release": 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nVERSION="13 (trixie)"\nVERSION_CODENAME=trixie\n',
+    "etc/os-release": 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID=13\nVERSION="13 (trixie)"\n',
     "etc/debian_version": "13.2\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
@@ -350,7 +352,7 @@ class World:
             await asyncio.start_unix_server(host.order, host.path("run/simulated/orders"))
 
     def _make_root(self) -> None:
-        """Make what all hosts share: the machine, but for /etc, /run and /var, its /sbin, and what it says of itself."""
+        """Make what all hosts share: the machine, but for the hosts' own folders, /usr/sbin, and what /sys says."""
         for entry in sorted(Path("/").iterdir()):
             mine = self.root / entry.name
             if entry.is_symlink():

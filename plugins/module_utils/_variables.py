@@ -575,8 +575,8 @@ VARIABLES: tuple[Variable, ...] = (
         "raw",
         [],
         "The pairs of a run of site.yml in batches, as C(serial) does it with hosts: how many pairs each batch has, as"
-        " numbers or percentages; the last one is repeated. After a batch with a broken pair, no other one begins. Unset:"
-        " all pairs at once. The same for all pairs of a run.",
+        " numbers or percentages; the last one is repeated. After a batch with a broken pair, no other one begins."
+        " Unset: all pairs at once. The same for all pairs of a run.",
         [1, "10%", "50%"],
     ),
     Variable(

@@ -49,7 +49,9 @@ def order(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], in_r
     """Return what a play needs to go over the pairs in batches: ``hosts``, and how many of them each batch has.
 
     Args:
-        in_run: the hosts that --limit lets through. Without hostvars, as in a mere listing of tasks, nothing is in batches.
+        in_run: the hosts that --limit lets through.
+
+    Without hostvars, as when tasks are only listed, nothing is in batches.
     """
     everyone = default_of("kea_pair")
     wanted = {str(host) for host in in_run}.intersection(groups.get(everyone) or ())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: keaops.kea contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real site.yml over two simulated pairs, batch by batch, one of them broken: what tests/bench_rollout.py measures."""
+"""The real site.yml over two simulated pairs, one of them broken: a small run of tests/bench_rollout.py."""
 
 from __future__ import annotations
 
