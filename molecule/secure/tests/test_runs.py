@@ -133,7 +133,7 @@ def test_a_bad_certificate_stops_the_run_before_any_host_is_touched(pairs, tmp_p
             lines = [line for line in run.stdout.splitlines() if server.name in line and variable in line]
             assert lines, f"{server.name}: {variable} is not named"
     assert sentence in output
-    assert "Look at the hosts" not in output
+    assert "Deploy the pairs" not in output
     assert "PRIVATE KEY" not in run.stdout + run.stderr
     assert {pair.name: processes(pair) for pair in pairs} == before
     for pair in pairs:
