@@ -7,8 +7,9 @@
     .venv/bin/python tests/bench_rollout.py --pairs 100 500 --broken 77 --offline
 
 Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one
-changes nothing. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this
-pair alone and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces.
+changes nothing. The processor time of the controller and that of the hosts, which are this machine here, are told
+apart. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this pair alone
+and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces.
 
 With --offline, site.yml's hosts do nothing: the preflight of the inventory, the batches, each host's plan with its
 whole configuration, and the words at the end are the real ones, and the broken pair fails in between.
@@ -40,7 +41,7 @@ class Run(NamedTuple):
 
     seconds: float
     processor: float
-    """Seconds of it and of all its children."""
+    """Seconds of it and of all its children, without what the hosts took."""
     megabytes: float
     """Of its largest process, the one of ansible-playbook."""
     tasks: int
@@ -50,6 +51,8 @@ class Run(NamedTuple):
     failed: list[str]
     code: int
     output: str
+    hosts: float = 0.0
+    """Seconds of a processor that the hosts took, all together."""
 
 
 def inventory(folder: Path, pairs: int) -> list[list[tuple[str, str]]]:
@@ -123,7 +126,9 @@ def story(
             world.hosts[hosts[number][1][0]].break_it()
         for name in runs:
             reach = ["-e", json.dumps(world.variables())]
+            before = world.runner.processor()
             run = found[name] = site(folder, ROOT / "site.yml", forks, *reach, *variables)._asdict()
+            run["hosts"] = world.runner.processor() - before
             run["expected"] = names(hosts, broken)
             for number in broken:
                 world.hosts[hosts[number][1][0]].break_it(False)
@@ -166,7 +171,8 @@ def main() -> int:
     wrong = 0
     if not args.json:
         print(f"{len(os.sched_getaffinity(0))} cores, {args.forks} hosts at a time; per pair in brackets\n")
-        print("pairs  run        wall               processor          memory            tasks  changed  failed hosts")
+        wide = "pairs  run        wall               processor          of hosts          memory"
+        print(f"{wide}            tasks  changed  failed")
     for pairs in args.pairs:
         with simulated_hosts.folder() as folder:
             if args.offline:
@@ -188,9 +194,10 @@ def line(pairs: int, name: str, run: dict[str, Any]) -> str:
     cells = [
         f"{run['seconds']:7.1f} s ({run['seconds'] / pairs:5.2f})",
         f"{run['processor']:7.1f} s ({run['processor'] / pairs:5.2f})",
+        f"{run['hosts']:6.1f} s ({run['hosts'] / pairs:5.2f})",
         f"{run['megabytes']:5.0f} MB ({run['megabytes'] / pairs:5.1f})",
     ]
-    return f"{pairs:5}  {name:8}  {'  '.join(cells)}  {run['tasks']:5}  {run['changed']:7}  {len(run['failed'])}"
+    return f"{pairs:5}  {name:8}  {'  '.join(cells)}  {run['tasks']:5}  {run['changed']:7}  {len(run['failed']):6}"
 
 
 def judge(run: dict[str, Any]) -> int:

@@ -4,32 +4,41 @@
 
 A host has its own /etc, /var and /run, and programs of a few lines in the place of systemctl, dpkg-query, ip and the
 daemons' checkers. Whatever Ansible runs on it runs in a mount namespace of its own, with these in place. Playbooks,
-filters, modules and their transactions are the real ones; only what they talk to is played. It needs root, or
-a sudo that asks no password, for namespaces of its own: see ``apart``.
+filters, modules and their transactions are the real ones; only what they talk to is played, and Python is not started
+anew for each module: see ``Runner``. It needs root, or a sudo that asks no password, for namespaces of its own: see
+``apart``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import ctypes
 import email.utils
+import gc
+import importlib
 import itertools
 import json
 import os
-import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import traceback
+import types
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
 
 import _jsonc  # noqa: E402 - the pure core, from its folder
 
+PYTHON = os.path.realpath(sys.executable)
 VERSION = "2.6.3"
 NETWORK = "172.16.0.0/12"
 _PACKAGES = ("kea-dhcp4-server", "kea-ctrl-agent", "kea-common", "openssl", "nftables")
@@ -92,6 +101,18 @@ case $* in
 esac
 """,
 }
+# What Ansible calls as the shell of a host: has the runner do it, and ends as that does.
+_SHELL = """#!{0} -ISE
+import _socket, sys
+door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+door.connect({1!r})
+files = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+words = chr(0).join([{2!r}, *sys.argv[1:]]).encode("utf-8", "surrogateescape")
+door.sendmsg([words], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)])
+sys.exit((door.recv(1) or b"\\xff")[0])
+"""
+# Modules of Ansible that site.yml runs on a host, beside all of the collection.
+_MODULES = ("setup", "stat", "file", "copy")
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n_kea:x:0:0::/var/lib/kea:/bin/false\n",
     "etc/group": "root:x:0:\n_kea:x:0:\n",
@@ -137,6 +158,114 @@ def prepare() -> None:
         subprocess.run(["ip", *words.split()], check=True)
 
 
+class Runner:
+    """Runs what Ansible sends to hosts, each in a fork of one Python that has imported the modules' parts before.
+
+    A real host starts its own Python for each module, and has a processor of its own for that. Here a thousand hosts
+    share the controller's processors, and would be most of what a bench of the controller measures. What a module does,
+    and what it can see, is the same: nothing is left in this process by any of them.
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.folder, self.root, self.door = folder, root, folder / "door"
+        self.pid = 0
+
+    def start(self) -> None:
+        """Begin to listen. Not in a process with threads, as it is forked."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(self.door))
+        listener.listen(1000)
+        self.pid = os.fork()
+        if not self.pid:
+            self._serve(listener)
+        listener.close()
+
+    def end(self) -> None:
+        """End it."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def processor(self) -> float:
+        """Return how many seconds of a processor the hosts took so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def _serve(self, listener: socket.socket) -> NoReturn:
+        try:
+            self._warm_up()
+            while True:
+                door, _address = listener.accept()
+                with contextlib.suppress(ChildProcessError):
+                    while os.waitpid(-1, os.WNOHANG)[0]:
+                        pass
+                if not os.fork():
+                    listener.close()
+                    self._answer(door)
+                door.close()
+        finally:
+            os._exit(1)
+
+    def _warm_up(self) -> None:
+        """Import what modules import. The modules themselves are run anew each time."""
+        sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
+        own = "ansible_collections.keaops.kea.plugins.modules"
+        names = [f"{own}.{path.stem}" for path in (ROOT / "plugins" / "modules").glob("[!_]*.py")]
+        names += [f"ansible.modules.{name}" for name in _MODULES]
+        for name in [*names, "ansible.module_utils._internal._ansiballz._loader"]:
+            importlib.import_module(name)
+        for name in names:
+            del sys.modules[name]
+        atexit._clear()
+        gc.freeze()
+
+    def _answer(self, door: socket.socket) -> NoReturn:
+        """Run a command on a host, in a process of its own that ends with it."""
+        code, mine = 255, os.getpid()
+        try:
+            words, files, _flags, _address = socket.recv_fds(door, 65536, 3)
+            for number, file in enumerate(files):
+                os.dup2(file, number)
+                os.close(file)
+            name, *arguments = words.decode("utf-8", "surrogateescape").split("\0")
+            self._enter(self.folder / "hosts" / name)
+            code = self._run(arguments)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            if os.getpid() == mine:
+                atexit._run_exitfuncs()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                door.send(bytes([code & 255]))
+            os._exit(code & 255)
+
+    def _enter(self, host: Path) -> None:
+        """Become a process of the host."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        new_mounts, bind = 0x20000, 4096
+        done = libc.unshare(new_mounts)
+        for name in _OWN:
+            target = str(self.root / name).encode()
+            done = done or libc.mount(str(host / name).encode(), target, None, bind, None)
+        if done:
+            raise OSError(ctypes.get_errno(), f"{host.name}: no namespace of its own")
+        os.chroot(self.root)
+        os.chdir("/")
+        os.environ["PATH"] = "/usr/sbin:/usr/bin:/bin"
+
+    def _run(self, arguments: list[str]) -> int:
+        """Do what a shell would; a Python with a program on its standard input is at hand already."""
+        if arguments != ["-c", f"{PYTHON} && sleep 0"]:
+            return subprocess.run(["/bin/sh", *arguments], check=False).returncode
+        program = sys.stdin.buffer.read()
+        sys.argv = ["-"]
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(program, "<stdin>", "exec"), main.__dict__)
+        return 0
+
+
 class Host:
     """One host: its folder, and its two daemons."""
 
@@ -161,11 +290,7 @@ class Host:
         if Path("/etc/ld.so.cache").exists():
             shutil.copy("/etc/ld.so.cache", self.folder / "etc")
         shell = self.folder / "sh"
-        root = shlex.quote(str(self.world.root))
-        binds = " && ".join(f"mount --bind {shlex.quote(str(self.folder / name))} {root}/{name}" for name in _OWN)
-        path = "PATH=/usr/sbin:/usr/bin:/bin"
-        inner = f'{binds} && {path} exec chroot {root} /bin/sh "$@"'
-        shell.write_text(f'#!/bin/sh\nexec unshare --mount sh -c {shlex.quote(inner)} sh "$@"\n', encoding="utf-8")
+        shell.write_text(_SHELL.format(PYTHON, str(self.world.runner.door), self.name), encoding="utf-8")
         shell.chmod(0o755)
 
     def path(self, name: str) -> Path:
@@ -327,6 +452,7 @@ class World:
             one, other = Host(self, *first, "primary"), Host(self, *second, "standby")
             one.partner, other.partner = other, one
             self.hosts.update({one.name: one, other.name: other})
+        self.runner = Runner(folder, self.root)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -338,12 +464,14 @@ class World:
         (self.folder / "tmp").mkdir()
         for host in self.hosts.values():
             host.make()
+        self.runner.start()
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         """End the daemons; the mounts end with the process."""
+        self.runner.end()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -369,7 +497,7 @@ class World:
         sbin = self.root / "usr" / "sbin"
         sbin.mkdir()
         for name, text in _PROGRAMS.items():
-            (sbin / name).write_text(text.replace("PYTHON", os.path.realpath(sys.executable)), encoding="utf-8")
+            (sbin / name).write_text(text.replace("PYTHON", PYTHON), encoding="utf-8")
             (sbin / name).chmod(0o755)
         for name, kind in (("lo", "772"), ("eth0", "1")):
             link = self.root / "sys" / "class" / "net" / name
@@ -386,6 +514,6 @@ class World:
             "ansible_connection": "local",
             "ansible_become": False,
             "ansible_shell_executable": f"{self.folder}/hosts/{{{{ inventory_hostname }}}}/sh",
-            "ansible_python_interpreter": os.path.realpath(sys.executable),
+            "ansible_python_interpreter": PYTHON,
             "ansible_remote_tmp": str(self.folder / "tmp"),
         }
