@@ -23,6 +23,7 @@ _RESULTS = (
     "__kea_tls_failure",
     "__kea_firewall_result",
     "__kea_host_info",
+    "__kea_settled",
 )
 # Their messages could hold what nobody is to read.
 _SECRET_RESULTS = {

@@ -191,6 +191,7 @@ REPORT = "1 error in the pair; nothing was changed.\nERROR: c2: kea_ha_port = '8
             "c2: kea_ha_port = '80': in use. [P09]",
         ),
         ({"c2": {"__kea_packages": {"failed": True, "msg": "No space left"}}}, "c2: No space left"),
+        ({"c2": {"__kea_settled": {"failed": True, "msg": "c2: no journal"}}}, "c2: no journal"),
         ({"c1": {"__kea_host_info": {"unreachable": True, "msg": "x"}}}, "c1: the host cannot be reached any more"),
         (
             {"c1": {"__kea_secret_file": {"failed": True, "msg": "hunter2"}}},
