@@ -116,19 +116,23 @@ def own_ca_each(pairs: Sequence[Pair]) -> Iterator[Problem]:
 @register("C06", ERROR, "A roll-out has one plan for all pairs, in numbers of pairs or percentages.", looks_at=(PAIRS,))
 def one_rollout(pairs: Sequence[Pair]) -> Iterator[Problem]:
     for name in ("kea_rollout", "kea_rollout_max_failures"):
-        first = pairs[0]
-        other = next((pair for pair in pairs if pair.settings[name] != first.settings[name]), None)
+        other = next((pair for pair in pairs if pair.settings[name] != pairs[0].settings[name]), None)
         if other is not None:
-            hosts = ", ".join(server.host for server in other.servers)
-            message = (
-                f"the pair {first.name} has {short(first.settings[name])}, and a run has one plan for all its pairs"
-            )
-            yield Problem(
-                hosts, name, short(other.settings[name]), message, "Set it once, in group_vars/all or with -e"
-            )
+            common = short(pairs[0].settings[name])
+            message = f"the pair {pairs[0].name} has {common}, and a run has one plan for all its pairs"
+            fix = "Set it once, in group_vars/all or with -e"
+            yield Problem(_hosts(other), name, short(other.settings[name]), message, fix)
+    if pairs:
+        yield from _unusable_steps(pairs[0])
+
+
+def _unusable_steps(pair: Pair) -> Iterator[Problem]:
     try:
-        steps_of(pairs[0].settings["kea_rollout"])
+        steps_of(pair.settings["kea_rollout"])
     except RolloutError as error:
-        hosts = ", ".join(server.host for server in pairs[0].servers)
         fix = 'Write for example [1, "10%", "50%"]'
-        yield Problem(hosts, "kea_rollout", short(pairs[0].settings["kea_rollout"]), str(error), fix)
+        yield Problem(_hosts(pair), "kea_rollout", short(pair.settings["kea_rollout"]), str(error), fix)
+
+
+def _hosts(pair: Pair) -> str:
+    return ", ".join(server.host for server in pair.servers)

@@ -70,6 +70,10 @@ def test_a_run_has_one_plan(name, value):
     assert "the pair a has " in finding.text() and "Set it once, in group_vars/all or with -e" in finding.text()
 
 
+def test_without_a_pair_there_is_nothing_to_plan():
+    assert check_run([]) == []
+
+
 # --- after a batch ---------------------------------------------------------------------------------------------------
 
 BATCHES = [[["a1", "a2"]], [["b1", "b2"], ["c1", "c2"]], [["d1", "d2"], ["e1", "e2"]], [["f1", "f2"]]]
