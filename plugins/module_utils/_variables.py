@@ -583,7 +583,8 @@ VARIABLES: tuple[Variable, ...] = (
         "kea_rollout_max_failures",
         "int",
         0,
-        "With kea_rollout: so many pairs may break in a run before no other batch begins. In the first batch none may.",
+        "With kea_rollout: so many pairs may break in a run before no other batch begins. In the first batch none may,"
+        " and in no batch all.",
         3,
         minimum=0,
     ),
