@@ -8,7 +8,8 @@
 
 Each pair has 20 subnets with 200 reservations in a file of its group. The first run deploys them, the second one
 changes nothing. The processor time of the controller and that of the hosts, which are this machine here, are told
-apart. With --broken, Kea on the standby of that pair refuses its configuration: the run must fail for this pair alone
+apart. With --broken, Kea on the standby of that pair refuses its configuration, or, with --fate, the standby cannot be
+reached, or no more once its server was started, or neither host can then (gone). The run must fail for this pair alone
 and name it at the end, and this is checked. Needs root, or a sudo that asks no password, for namespaces.
 
 With --offline, site.yml's hosts do nothing: the preflight of the inventory, the batches, each host's plan with its
@@ -33,6 +34,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+FATES = (*simulated_hosts.FATES, "gone")
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -66,7 +68,7 @@ def offline_playbook(folder: Path, broken: list[str]) -> Path:
     """Return site.yml without what its hosts do: they are planned for, and the broken ones fail."""
     plays = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
     plan = {"__kea_plan": "{{ hostvars | keaops.kea.plan(inventory_hostname, groups) }}"}
-    plays[-1]["tasks"][0]["block"] = [
+    plays[-1]["tasks"][-1]["block"] = [
         {"name": "Decide what each host gets", "ansible.builtin.set_fact": plan},
         {
             "name": "Fail where it is wanted",
@@ -101,6 +103,7 @@ def site(folder: Path, playbook: Path, forks: int, *arguments: str) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
+    words = " ".join(text.split())
     recap = [(name, *map(int, counts)) for name, *counts in _RECAP.findall(text)]
     return Run(
         seconds,
@@ -108,31 +111,37 @@ def site(folder: Path, playbook: Path, forks: int, *arguments: str) -> Run:
         usage.ru_maxrss / 1024,  # Linux counts in KiB
         max((ok for _name, ok, *_rest in recap), default=0),
         sum(changed > 0 for _name, _ok, changed, *_rest in recap),
-        sorted(name for name, _ok, _changed, unreachable, failed in recap if unreachable or failed),
+        # One that only ends the roll-out in the place of others has come through.
+        sorted(
+            name
+            for name, _ok, _changed, unreachable, failed in recap
+            if unreachable or (failed and f"{name} itself came through" not in words)
+        ),
         process.returncode,
         text,
     )
 
 
 def story(
-    folder: Path, pairs: int, broken: list[int], runs: list[str], forks: int, more: dict[str, Any]
+    folder: Path, pairs: int, broken: dict[int, str], runs: list[str], forks: int, more: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what the runs over so many pairs took; the broken ones are mended before the second run."""
+    """Return what the runs over so many pairs took; those with a fate are mended before the second run."""
     found: dict[str, Any] = {}
     variables = ["-e", json.dumps(more)]
     hosts = inventory(folder / "inventory", pairs)
     with simulated_hosts.World(folder, hosts) as world:
-        for number in broken:
-            world.hosts[hosts[number][1][0]].break_it()
+        for number, fate in broken.items():
+            for host, _address in hosts[number] if fate == "gone" else hosts[number][1:]:
+                world.hosts[host].break_it("lost" if fate == "gone" else fate)
         for name in runs:
             reach = ["-e", json.dumps(world.variables())]
             before = world.runner.processor()
             run = found[name] = site(folder, ROOT / "site.yml", forks, *reach, *variables)._asdict()
             run["hosts"] = world.runner.processor() - before
-            run["expected"] = names(hosts, broken)
-            for number in broken:
-                world.hosts[hosts[number][1][0]].break_it(False)
-            broken = []
+            run["expected"] = names(hosts, list(broken))
+            for host in world.hosts.values():
+                host.mend()
+            broken = {}
     return found
 
 
@@ -155,6 +164,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="+", default=[20, 50, 100], help="how many (default 20 50 100)")
     parser.add_argument("--broken", type=int, nargs="*", default=[], help="numbers of pairs that fail in the first run")
+    parser.add_argument("--fate", nargs="+", choices=FATES, help="what is wrong with each of them (default: refuses)")
     parser.add_argument("--runs", nargs="+", default=["first", "same"], help="which ones (default: first same)")
     parser.add_argument("--forks", type=int, default=20, help="hosts at a time (default 20)")
     parser.add_argument("--offline", action="store_true", help="let the hosts do nothing")
@@ -163,10 +173,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print all there is to know, with Ansible's output")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.fate and len(args.fate) != len(args.broken):
+        parser.error("--fate: one for each of --broken")
     more = {"kea_rollout": json.loads(args.rollout), "kea_rollout_max_failures": args.max_failures}
     if args.inside:
         simulated_hosts.prepare()
-        print(json.dumps(story(args.inside, args.pairs[0], args.broken, args.runs, args.forks, more)))
+        broken = dict(zip(args.broken, args.fate or ["refuses"] * len(args.broken)))
+        print(json.dumps(story(args.inside, args.pairs[0], broken, args.runs, args.forks, more)))
         return 0
     wrong = 0
     if not args.json:

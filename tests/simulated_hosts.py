@@ -40,6 +40,9 @@ import _jsonc  # noqa: E402 - the pure core, from its folder
 
 PYTHON = os.path.realpath(sys.executable)
 VERSION = "2.6.3"
+FATES = ("refuses", "unreachable", "lost")
+"""What can be wrong with a host: its Kea refuses every new configuration; nobody reaches it over SSH; nobody does any
+more once its DHCP server was started. Kea itself goes on."""
 NETWORK = "172.16.0.0/12"
 _PACKAGES = ("kea-dhcp4-server", "kea-ctrl-agent", "kea-common", "openssl", "nftables")
 _UNITS = ("kea-dhcp4-server", "kea-ctrl-agent")
@@ -276,7 +279,7 @@ class Host:
         self.pids: dict[str, int] = {}
         self.servers: dict[str, asyncio.Server] = {}
         self.content: dict[str, Any] = {}
-        self.drained = self.stands_in = self.alone = False
+        self.drained = self.stands_in = self.alone = self.to_be_lost = False
 
     def make(self) -> None:
         """Make the folder, with nothing deployed."""
@@ -297,10 +300,20 @@ class Host:
         """Return where a file of the host is."""
         return self.folder / name.lstrip("/")
 
-    def break_it(self, broken: bool = True) -> None:
-        """Have the host's Kea refuse every new configuration from now on, or no more."""
-        mark = self.path("run/simulated/broken")
-        mark.touch() if broken else mark.unlink()
+    def break_it(self, fate: str) -> None:
+        """Have something be wrong with the host from now on, one of FATES."""
+        if fate == "refuses":
+            self.path("run/simulated/broken").touch()
+        elif fate == "unreachable":
+            (self.folder / "lost").touch()
+        else:
+            self.to_be_lost = True
+
+    def mend(self) -> None:
+        """Have nothing be wrong with it any more."""
+        self.to_be_lost = False
+        for path in (self.path("run/simulated/broken"), self.folder / "lost"):
+            path.unlink(missing_ok=True)
 
     # systemd
 
@@ -310,6 +323,8 @@ class Host:
         await self.stop(unit)
         if verb != "stop":
             await self.start(unit)
+        if self.to_be_lost and unit == "kea-dhcp4-server":
+            self.break_it("unreachable")
         writer.write(b".")
         writer.close()
 
@@ -510,8 +525,10 @@ class World:
 
     def variables(self) -> dict[str, Any]:
         """Return how Ansible reaches the hosts."""
+        lost = f"('{self.folder}/hosts/' ~ inventory_hostname ~ '/lost') is exists"
         return {
-            "ansible_connection": "local",
+            # Nobody listens for ssh.
+            "ansible_connection": f"{{{{ 'ssh' if {lost} else 'local' }}}}",
             "ansible_become": False,
             "ansible_shell_executable": f"{self.folder}/hosts/{{{{ inventory_hostname }}}}/sh",
             "ansible_python_interpreter": PYTHON,

@@ -20,6 +20,11 @@ def rollout(hostvars: Any, groups: Any, in_run: Any) -> dict:
         raise AnsibleFilterError(f"kea_rollout: {error}") from error
 
 
+def rollout_batch(hostvars: Any, in_run: Any, host: Any) -> str:
+    """Return a line that says which batch a host begins."""
+    return _rollouts.batch(hostvars, in_run, str(host))
+
+
 def rollout_report(hostvars: Any, in_run: Any, in_play: Any, host: Any) -> dict:
     """Return where a roll-out stands after the batch of a host."""
     return _rollouts.report(hostvars, in_run, in_play, str(host))
@@ -30,4 +35,4 @@ class FilterModule:
 
     def filters(self) -> dict:
         """Return them by name."""
-        return {"rollout": rollout, "rollout_report": rollout_report}
+        return {"rollout": rollout, "rollout_batch": rollout_batch, "rollout_report": rollout_report}

@@ -11,11 +11,13 @@ Pair = List[str]
 """The hosts of a pair."""
 
 TRIAL = "the first batch is a trial, and none of it may fail"
-MANY = "more failed than kea_rollout_max_failures allows"
+MANY = "{broken} failed, and kea_rollout_max_failures is {tolerated}"
 NONE = "not one of its pairs came through"
 
 NAMED = 20
-"""So many of the pairs that were not begun are named."""
+"""So many of the pairs that were not begun are named, and of those of a batch."""
+LEFT_OUT = 3
+"""With more broken pairs than this, nobody is told how to go on without them."""
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3})%")
 _NUMBER = re.compile(r"[0-9]+")
@@ -84,6 +86,11 @@ class Standing(NamedTuple):
         return self.halted or not self.waiting
 
 
+def position(groups: Sequence[Sequence[Pair]], host: str) -> int:
+    """Return the index of the batch with a host."""
+    return next(index for index, batch in enumerate(groups) for pair in batch if host in pair)
+
+
 def standing(groups: Sequence[Sequence[Pair]], alive: Collection[str], now: str, tolerated: int) -> Standing:
     """Return where a roll-out stands.
 
@@ -93,14 +100,15 @@ def standing(groups: Sequence[Sequence[Pair]], alive: Collection[str], now: str,
         now: a host of the batch that has ended.
         tolerated: with more broken pairs than this no other batch begins. In the first batch none may break.
     """
-    at = next(index for index, batch in enumerate(groups) for pair in batch if now in pair)
+    at = position(groups, now)
     begun = [pair for batch in groups[: at + 1] for pair in batch]
     waiting = [pair for batch in groups[at + 1 :] for pair in batch]
     broken = [pair for pair in begun if not all(host in alive for host in pair)]
     healthy = [pair for pair in begun if all(host in alive for host in pair)]
     # Ansible, too, begins no batch after one of which nothing is left.
     none = not any(pair in healthy for pair in groups[at])
-    why = TRIAL if at == 0 else MANY if len(broken) > tolerated else NONE if none else ""
+    many = MANY.format(broken=len(broken), tolerated=tolerated)
+    why = TRIAL if at == 0 else many if len(broken) > tolerated else NONE if none else ""
     return Standing(at + 1, len(groups), healthy, broken, waiting, why if broken and waiting else "")
 
 
@@ -114,12 +122,24 @@ def one_sentence(text: str) -> str:
     return line if len(line) <= _REASON_LENGTH else line[: _REASON_LENGTH - 4].rstrip() + " ..."
 
 
-def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str]) -> list[str]:
+def _named(number: int, names: Sequence[str]) -> str:
+    """Return pairs as a number and their names, of which not all need to be there."""
+    more = f" and {number - len(names)} more" if number > len(names) else ""
+    return f"{_pairs(number)}: {', '.join(names)}{more}"
+
+
+def first_line(at: int, groups: Sequence[Sequence[Pair]], names: Sequence[str]) -> str:
+    """Return what people are told before a batch, with the names of its pairs, as many as are to be told."""
+    return f"roll-out: batch {at + 1} of {len(groups)}, {_named(len(groups[at]), names)}"
+
+
+def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str], limit: str) -> list[str]:
     """Return what people are told at the end of a roll-out.
 
     Args:
         broken: why each broken pair is broken, by its name.
         waiting: names of pairs that were not begun, as many as are to be told.
+        limit: what this run was limited to.
     """
     total = len(found.healthy) + len(found.broken) + len(found.waiting)
     if not found.broken:
@@ -129,10 +149,12 @@ def lines(found: Standing, broken: Mapping[str, str], waiting: Sequence[str]) ->
     if not found.halted:
         return [*words, "Mend the cause and run again: where all is well, nothing is done."]
     words.append(f"Stopped after batch {found.batch} of {found.batches}, because {found.why}.")
-    rest = len(found.waiting) - len(waiting)
-    more = f" and {rest} more" if rest else ""
-    words.append(f"Not begun: {_pairs(len(found.waiting))}: {', '.join(waiting)}{more}.")
-    return [*words, "Mend the cause and run again: it passes over what is done already, and goes on from there."]
+    words.append(f"Not begun: {_named(len(found.waiting), waiting)}.")
+    words.append("Mend the cause and run again: it passes over what is done already, and goes on from there.")
+    if len(broken) <= LEFT_OUT:
+        sign = "," if "," in limit else ":"
+        words.append(f"Or go on without: --limit '{sign.join([limit, *(f'!{pair}' for pair in broken)])}'")
+    return words
 
 
 def first_error(text: str) -> str:

@@ -11,7 +11,7 @@ from ansible_collections.keaops.kea.plugins.module_utils import _rollout
 from ansible_collections.keaops.kea.plugins.module_utils._variables import default_of
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory
 
-# What the tasks of site.yml register that may fail without a rescue, in their order.
+# What tasks of site.yml register that may fail without a rescue, in their order.
 _CHECKED = "__kea_checked"
 _RESULTS = (
     _CHECKED,
@@ -30,6 +30,10 @@ _SECRET_RESULTS = {
     "__kea_secret": "the password of the API could not be read",
     "__kea_secret_file": "the password of the API could not be put in place",
 }
+
+
+# How far what is known of a host's failure is from the cause: with a host that is gone, its partner can do nothing.
+_GONE, _OWN, _PARTNERS = range(3)
 
 
 def _setting(hostvars: Mapping[str, Any], hosts: Sequence[str], name: str) -> Any:
@@ -80,16 +84,35 @@ def report(hostvars: Mapping[str, Any], in_run: Iterable[str], in_play: Iterable
     """
     hosts = [str(one) for one in in_run]
     alive = {str(one) for one in in_play}
-    steps = _rollout.steps_of(_setting(hostvars, hosts, "kea_rollout"))
     tolerated = int(_setting(hostvars, hosts, "kea_rollout_max_failures"))
-    # In batches the two of a pair stand beside each other: to ask each host after each batch would take long.
-    pairs = [hosts[at : at + 2] for at in range(0, len(hosts), 2)] if steps else _pairs(hostvars, hosts)
-    found = _rollout.standing(_rollout.batches(pairs, steps), alive, host, tolerated)
+    found = _rollout.standing(_batches(hostvars, hosts), alive, host, tolerated)
     if not found.over:
         return {"lines": [], "halted": False}
     broken = {name_of(hostvars, pair): reason(hostvars, pair) for pair in found.broken}
     waiting = [name_of(hostvars, pair) for pair in found.waiting[: _rollout.NAMED]]
-    return {"lines": _rollout.lines(found, broken, waiting), "halted": found.halted}
+    limit = _inventory.value_of(hostvars[host], "ansible_limit") or default_of("kea_pair")
+    return {"lines": _rollout.lines(found, broken, waiting, str(limit)), "halted": found.halted}
+
+
+def batch(hostvars: Mapping[str, Any], in_run: Iterable[str], host: str) -> str:
+    """Return a line that says which batch a host begins, empty if there is but one.
+
+    Args:
+        in_run: all hosts of the play, in the order of ``order``.
+    """
+    groups = _batches(hostvars, [str(one) for one in in_run])
+    if len(groups) < 2:
+        return ""
+    at = _rollout.position(groups, host)
+    return _rollout.first_line(at, groups, [name_of(hostvars, pair) for pair in groups[at][: _rollout.NAMED]])
+
+
+def _batches(hostvars: Mapping[str, Any], hosts: list[str]) -> list[list[list[str]]]:
+    """Return the pairs of each batch, of all hosts of the play."""
+    steps = _rollout.steps_of(_setting(hostvars, hosts, "kea_rollout"))
+    # In batches the two of a pair stand beside each other: to ask each host before and after each would take long.
+    pairs = [hosts[at : at + 2] for at in range(0, len(hosts), 2)] if steps else _pairs(hostvars, hosts)
+    return _rollout.batches(pairs, steps)
 
 
 def name_of(hostvars: Mapping[str, Any], pair: Sequence[str]) -> str:
@@ -107,18 +130,19 @@ def _trouble(host: str, host_vars: Mapping[str, Any]) -> tuple[int, str] | None:
     """Return what is known of a host's failure, and how far it is from the cause."""
     trouble = str(host_vars.get("__kea_trouble") or "")
     if trouble:
-        return (1 if host_vars.get("__kea_follows") else 0), _named(host, trouble)
+        return (_PARTNERS if host_vars.get("__kea_follows") else _OWN), _named(host, trouble)
     for name in _RESULTS:
         found = _inventory.registered(host_vars, name) or {}
-        if found.get("unreachable"):
-            return 0, f"{host}: the host cannot be reached any more"
         if found.get("failed"):
             text = str(found.get("msg") or found.get("module_stderr") or "no reason given")
             finding = _rollout.first_error(text)
-            return (0, finding) if finding else (1 if name == _CHECKED else 0, _named(host, text))
+            return (_OWN, finding) if finding else (_PARTNERS if name == _CHECKED else _OWN, _named(host, text))
     for name, words in _SECRET_RESULTS.items():
         if (_inventory.registered(host_vars, name) or {}).get("failed"):
-            return 0, f"{host}: {words}"
+            return _OWN, f"{host}: {words}"
+    own = (name for name in host_vars if name.startswith("__kea_"))
+    if any((_inventory.registered(host_vars, name) or {}).get("unreachable") for name in own):
+        return _GONE, f"{host}: the host cannot be reached any more"
     return None
 
 

@@ -85,9 +85,9 @@ BATCHES = [[["a1", "a2"]], [["b1", "b2"], ["c1", "c2"]], [["d1", "d2"], ["e1", "
         ([], "a2", 0, ""),
         (["a1"], "a2", 0, _rollout.TRIAL),
         (["a1", "a2"], "a1", 9, _rollout.TRIAL),
-        (["b2"], "c1", 0, _rollout.MANY),
+        (["b2"], "c1", 0, "1 failed, and kea_rollout_max_failures is 0"),
         (["b1", "b2"], "c1", 1, ""),
-        (["b1", "b2", "e2"], "d1", 1, _rollout.MANY),
+        (["b1", "b2", "e2"], "d1", 1, "2 failed, and kea_rollout_max_failures is 1"),
         (["b1", "c1"], "c1", 9, _rollout.NONE),
         (["f1"], "f1", 0, ""),
     ],
@@ -102,15 +102,29 @@ def test_whether_the_next_batch_begins(gone, now, tolerated, why):
 
 def test_the_words_of_a_good_end():
     found = _rollout.standing([[["a1", "a2"], ["b1", "b2"]]], {"a1", "a2", "b1", "b2"}, "a1", 0)
-    assert _rollout.lines(found, {}, []) == ["roll-out: all 2 pairs came through"]
+    assert _rollout.lines(found, {}, [], "kea") == ["roll-out: all 2 pairs came through"]
 
 
 def test_a_long_reason_is_cut_and_an_unknown_one_is_said():
     found = _rollout.standing([[["a1", "a2"], ["b1", "b2"]]], {"a2"}, "a1", 0)
-    lines = _rollout.lines(found, {"a": "one\n  two " + "x" * 900, "b": ""}, [])
+    lines = _rollout.lines(found, {"a": "one\n  two " + "x" * 900, "b": ""}, [], "kea")
     assert lines[0] == "roll-out: 0 of 2 pairs came through, 2 did not"
     assert lines[1].startswith("  a  one two xxx") and lines[1].endswith("x ...") and len(lines[1]) < 310
     assert lines[2] == "  b  see its messages above"
+
+
+@pytest.mark.parametrize(
+    "broken, limit, wanted",
+    [
+        ("a", "kea", "Or go on without: --limit 'kea:!a'"),
+        ("abc", "north", "Or go on without: --limit 'north:!a:!b:!c'"),
+        ("a", "north,south", "Or go on without: --limit 'north,south,!a'"),
+        ("abcd", "kea", "Mend the cause and run again: it passes over what is done already, and goes on from there."),
+    ],
+)
+def test_how_to_go_on_without_a_few(broken, limit, wanted):
+    found = _rollout.standing(BATCHES, {host for pair in BATCHES[-1] for host in pair}, "e1", 0)
+    assert _rollout.lines(found, dict.fromkeys(broken, "died"), ["f"], limit)[-1] == wanted
 
 
 # --- what hostvars say -----------------------------------------------------------------------------------------------
@@ -163,6 +177,14 @@ def report(made, gone, now, **results):
     return _rollouts.report(made.hostvars, ALL, [host for host in ALL if host not in gone], now)
 
 
+def test_each_batch_is_named_when_it_begins(tmp_path, sites):
+    assert _rollouts.batch(sites.hostvars, ALL, "t2") == "roll-out: batch 1 of 3, 1 pair: trial"
+    assert _rollouts.batch(sites.hostvars, ALL, "b1") == "roll-out: batch 2 of 3, 2 pairs: a, b"
+    plain = Inventory(tmp_path, SITES.replace('[1, "50%"]', "[]"))
+    assert _rollouts.batch(plain.hostvars, ALL, "b1") == ""
+    assert _rollouts.batch(sites.hostvars, ["t1", "t2"], "t1") == ""
+
+
 def test_nothing_is_said_while_it_goes_on(sites):
     assert report(sites, [], "t1") == {"lines": [], "halted": False}
 
@@ -177,6 +199,7 @@ def test_the_trial_stops_everything(sites):
         "Stopped after batch 1 of 3, because the first batch is a trial, and none of it may fail.",
         "Not begun: 3 pairs: a, b, c.",
         "Mend the cause and run again: it passes over what is done already, and goes on from there.",
+        "Or go on without: --limit 'kea:!trial'",
     ]
 
 
@@ -196,7 +219,17 @@ REPORT = "1 error in the pair; nothing was changed.\nERROR: c2: kea_ha_port = '8
         ),
         ({"c2": {"__kea_packages": {"failed": True, "msg": "No space left"}}}, "c2: No space left"),
         ({"c2": {"__kea_settled": {"failed": True, "msg": "c2: no journal"}}}, "c2: no journal"),
-        ({"c1": {"__kea_host_info": {"unreachable": True, "msg": "x"}}}, "c1: the host cannot be reached any more"),
+        (
+            {
+                "c1": {"__kea_trouble": "c1: left as it is, because its partner failed"},
+                "c2": {"__kea_peer": {"unreachable": True, "msg": "x"}},
+            },
+            "c2: the host cannot be reached any more",
+        ),
+        (
+            {"c2": {"__kea_setup": {"unreachable": True}, "__kea_checked": {"failed": True, "msg": REPORT}}},
+            "c2: kea_ha_port = '80': in use. [P09]",
+        ),
         (
             {"c1": {"__kea_secret_file": {"failed": True, "msg": "hunter2"}}},
             "c1: the password of the API could not be put in place",
@@ -229,7 +262,7 @@ def playbook(tmp_path_factory):
     play = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))[-1]
     fail = {"ansible.builtin.fail": {"msg": "told to"}, "when": "inventory_hostname in fail_on"}
     follow = {"ansible.builtin.assert": {"that": "inventory_hostname[0] ~ '1' in ansible_play_hosts"}}
-    play["tasks"][0]["block"] = [{**fail, "register": "__kea_packages"}, follow]
+    play["tasks"][-1]["block"] = [{**fail, "register": "__kea_packages"}, follow]
     first = {"hosts": "kea", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "checked"}}]}
     after = {"hosts": "kea", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "afterwards"}}]}
     path = tmp_path_factory.mktemp("play") / "site.yml"
@@ -253,12 +286,14 @@ def test_all_batches_come_through(tmp_path, playbook):
     assert (done.code, begun, failed) == (0, ALL, [])
     assert "roll-out: all 4 pairs came through" in done.output and "afterwards" in done.output
     assert done.output.count("PLAY [Deploy the pairs]") == 3
+    assert "roll-out: batch 2 of 3, 2 pairs: a, b" in done.output
 
 
 def test_a_broken_trial_ends_the_run_before_anybody_else_is_touched(tmp_path, playbook):
     done, begun, failed = played(tmp_path, playbook, ["t1"])
     assert (done.code, begun, failed) == (2, ["t1", "t2"], ["t1", "t2"])
     assert "' trial t1: told to'" in done.output and "Not begun: 3 pairs: a, b, c." in done.output
+    assert "--limit ''kea:!trial''" in done.output
     assert "afterwards" not in done.output
 
 
@@ -273,6 +308,17 @@ def test_a_tolerated_one_does_not(tmp_path, playbook):
     done, begun, failed = played(tmp_path, playbook, ["b1"], "-e", "kea_rollout_max_failures=1")
     assert (done.code, begun, failed) == (2, ALL, ["b1", "b2"])
     assert "roll-out: 3 of 4 pairs came through, 1 did not" in done.output and "Not begun" not in done.output
+
+
+def test_without_the_broken_trial_the_next_pair_is_the_trial(tmp_path, playbook):
+    done, begun, failed = played(tmp_path, playbook, ["t1"], "--limit", "kea:!trial")
+    assert (done.code, begun, failed) == (0, ALL[2:], [])
+    assert "roll-out: batch 1 of 3, 1 pair: a" in done.output and "all 3 pairs came through" in done.output
+
+
+def test_the_way_on_keeps_to_the_limit_of_the_run(tmp_path, playbook):
+    done, begun, _failed = played(tmp_path, playbook, ["a1"], "--limit", "north,south")
+    assert begun == ["a1", "a2"] and "--limit ''north,south,!a''" in done.output
 
 
 def test_all_at_once_a_broken_pair_is_named_and_stops_nobody(tmp_path, playbook):
