@@ -46,6 +46,8 @@ class Run(NamedTuple):
     tasks: int  # of the host with the most, as PLAY RECAP counts them in ok=
     changed: int
     stages: dict[str, float]  # seconds from the heading of a task to the next one
+    sessions: float  # how often a host was asked for something over SSH, on average
+    connections: int  # of both hosts together, that were not open already
 
 
 class Pair:
@@ -103,6 +105,11 @@ class Pair:
         command = ["ansible-playbook", "-i", str(self.inventory), str(playbook), *args]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "KEAOPS_LAB": NAME, "ANSIBLE_NOCOLOR": "1"}
+        count = self.inventory.parent / "ssh-count"
+        count.write_text("")
+        environment["KEAOPS_SSH_COUNT"] = str(count)
+        for name in ("ssh", "sftp"):
+            environment[f"ANSIBLE_{name.upper()}_EXECUTABLE"] = str(ROOT / "lab" / f"counted_{name}")
         # Else a task's heading waits for its first result, and its seconds would be counted for the one before.
         environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "1"
         lines: list[str] = []
@@ -140,7 +147,15 @@ class Pair:
         stages: dict[str, float] = {}
         for (name, start), (_next, end) in itertools.pairwise(marks):
             stages[name] = stages.get(name, 0.0) + end - start
-        return Run(seconds, max(ok for ok, _ in recap), max(changed for _, changed in recap), stages)
+        asked = count.read_text().split()
+        return Run(
+            seconds,
+            max(ok for ok, _ in recap),
+            max(changed for _, changed in recap),
+            stages,
+            sessions=len(asked) / len(SERVERS),
+            connections=asked.count("connection"),
+        )
 
     def ping(self) -> float:
         return self.play(self.ping_play).seconds

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from conftest import ROOT, Pair, command_of, environment
 
 LIFETIMES = itertools.count(44001)
+# The names of the tasks of site.yml that change a host begin like this.
+APPLY = "Run the "
 SERVER = "Configure and run the DHCPv4 server"
 JOURNAL = "/var/lib/keaops/journal.json"
 
@@ -50,14 +52,14 @@ def run(pair: Pair, lifetime: int, **settings: object) -> subprocess.CompletedPr
 def moments(pair: Pair, path) -> list[Moment]:
     """Return each moment in which the controller is to die, as a whole run tells them.
 
-    That is before each task that does something, from the first play on that changes hosts to the end of the run; and
+    That is before each task that does something, from the first one on that changes a daemon to the end of the run; and
     in the middle of those that change the servers.
     """
     pair.healthy()
     done = run(pair, next(LIFETIMES), steps=path)
     assert done.returncode == 0, done.stdout
     found = [json.loads(line) for line in path.read_text().splitlines()]
-    first = next(step["number"] for step in found if step["play"].startswith("Apply"))
+    first = next(step["number"] for step in found if step["task"].startswith(APPLY))
     names = {step["number"]: step["task"] for step in found if step["number"] >= first}
     delays = {number: (0.0, 1.5, 4.0) if SERVER in name else (0.0,) for number, name in names.items()}
     assert sum(len(each) for each in delays.values()) == len(names) + 4, f"not two turns of the servers: {names}"

@@ -42,11 +42,6 @@ class CallbackModule(CallbackBase):
         self.number = 0
         self.stop_at = int(os.environ.get("KEAOPS_STOP_AT", 0))
         self.stop_after = float(os.environ.get("KEAOPS_STOP_AFTER", 0))
-        self.play = ""
-
-    def v2_playbook_on_play_start(self, play):
-        """Note its name."""
-        self.play = play.get_name()
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         """Count it, and end here if it is the one."""
@@ -61,7 +56,7 @@ class CallbackModule(CallbackBase):
         """Note a task that did something."""
         path = os.environ.get("KEAOPS_STEPS")
         if path:
-            step = {"number": self.number, "play": self.play, "task": result._task.get_name()}
+            step = {"number": self.number, "task": result._task.get_name()}
             step.update(host=result._host.get_name(), changed=result._result.get("changed", False))
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(step) + "\n")

@@ -107,7 +107,8 @@ class ActionModule(ActionBase):
 
     def _details_wanted(self) -> bool:
         """A person reads the message; only who registers the result, or asks for more output, wants the parts, too."""
-        return bool(self._task.register) or self._display.verbosity > 0
+        own = str(self._task.register or "").startswith("__kea_")
+        return bool(self._task.register and not own) or self._display.verbosity > 0
 
     def _for_all(
         self, pairs: list, findings: list, task_vars: dict[str, Any], args: dict[str, Any], form: str | None

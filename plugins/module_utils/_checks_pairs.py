@@ -11,7 +11,8 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from . import _tls
-from ._registry import ERROR, INFO, PAIRS, WARNING, Problem, doubles, register
+from ._registry import ERROR, INFO, PAIRS, WARNING, Problem, doubles, register, short
+from ._rollout import RolloutError, steps_of
 
 if TYPE_CHECKING:
     from ._model import Pair, Server
@@ -110,3 +111,28 @@ def own_ca_each(pairs: Sequence[Pair]) -> Iterator[Problem]:
             message,
             fix,
         )
+
+
+@register("C06", ERROR, "A roll-out has one plan for all pairs, in numbers of pairs or percentages.", looks_at=(PAIRS,))
+def one_rollout(pairs: Sequence[Pair]) -> Iterator[Problem]:
+    for name in ("kea_rollout", "kea_rollout_max_failures"):
+        other = next((pair for pair in pairs if pair.settings[name] != pairs[0].settings[name]), None)
+        if other is not None:
+            common = short(pairs[0].settings[name])
+            message = f"the pair {pairs[0].name} has {common}, and a run has one plan for all its pairs"
+            fix = "Set it once, in group_vars/all or with -e"
+            yield Problem(_hosts(other), name, short(other.settings[name]), message, fix)
+    if pairs:
+        yield from _unusable_steps(pairs[0])
+
+
+def _unusable_steps(pair: Pair) -> Iterator[Problem]:
+    try:
+        steps_of(pair.settings["kea_rollout"])
+    except RolloutError as error:
+        fix = 'Write for example [1, "10%", "50%"]'
+        yield Problem(_hosts(pair), "kea_rollout", short(pair.settings["kea_rollout"]), str(error), fix)
+
+
+def _hosts(pair: Pair) -> str:
+    return ", ".join(server.host for server in pair.servers)

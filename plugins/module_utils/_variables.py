@@ -627,6 +627,24 @@ VARIABLES: tuple[Variable, ...] = (
         source="Kea ARM, Subnet Commands and Host Commands hooks",
     ),
     Variable(
+        "kea_rollout",
+        "raw",
+        [],
+        "The pairs of a run of site.yml in batches, as C(serial) does it with hosts: how many pairs each batch has, as"
+        " numbers or percentages; the last one is repeated. After a batch with a broken pair, no other one begins."
+        " Unset: all pairs at once. The same for all pairs of a run.",
+        [1, "10%", "50%"],
+    ),
+    Variable(
+        "kea_rollout_max_failures",
+        "int",
+        0,
+        "With kea_rollout: so many pairs may break in a run before no other batch begins. In the first batch none may,"
+        " and in no batch all.",
+        3,
+        minimum=0,
+    ),
+    Variable(
         "kea_settle_run",
         "str",
         None,

@@ -356,6 +356,15 @@ def pair_name(host_vars: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) and name else default_of("kea_pair")
 
 
+def value_of(host_vars: Mapping[str, Any], name: str) -> Any:
+    """Return one variable in plain form; None when it is not set or cannot be read, which is reported elsewhere."""
+    try:
+        value = _read(host_vars, name)
+    except _Unreadable:
+        return None
+    return None if value is _MISSING else value
+
+
 def _means_to_be_in_a_pair(host_vars: Mapping[str, Any]) -> bool:
     return "kea_ha_role" in host_vars or "kea_pair" in host_vars
 

@@ -18,12 +18,13 @@ def verdicts(kea):
     for one in kea:
         trials = []
         for name, path in ALL.items():
-            pair, _findings = examine(path, one.version)
-            hooks = "hooks" if pair.server(pair.servers[0].host).dialect.test_hooks_usable(pair.transport) else None
-            for how in filter(None, ("test", hooks, "start")):
-                asked = [trial for trial in trials_of(pair, how) if how != "hooks" or "kea-dhcp4" in trial.files]
-                trials += asked
-                labels += [(one.version, name, how)] * len(asked)
+            pairs, _findings = examine(path, one.version)
+            for pair in pairs:
+                hooks = "hooks" if pair.server(pair.servers[0].host).dialect.test_hooks_usable(pair.transport) else None
+                for how in filter(None, ("test", hooks, "start")):
+                    asked = [trial for trial in trials_of(pair, how) if how != "hooks" or "kea-dhcp4" in trial.files]
+                    trials += asked
+                    labels += [(one.version, name, how)] * len(asked)
         questions.append((one, trials))
     answers = [verdict for verdicts in kea_check.ask_each(questions) for verdict in verdicts]
     return list(zip(labels, answers))

@@ -19,7 +19,7 @@ SHIPPED = {path.parent.name: path for path in sorted((ROOT / "inventories").glob
 
 
 def examine(path, version):
-    """Return the pair of an inventory for a version of Kea, and all that the offline preflight says."""
+    """Return the pairs of an inventory for a version of Kea, and all that the offline preflight says."""
     loader = DataLoader()
     manager = InventoryManager(loader=loader, sources=[str(path)])
     variables = VariableManager(loader=loader, inventory=manager)
@@ -27,5 +27,4 @@ def examine(path, version):
     variables._extra_vars = {**variables.extra_vars, "kea_version": version}
     hostvars = HostVars(inventory=manager, variable_manager=variables, loader=loader)
     hosts = [host.name for host in manager.get_hosts()]
-    [pair], findings = _inventory.examine(hostvars, manager.get_groups_dict(), hosts, in_play=hosts, offline=True)
-    return pair, findings
+    return _inventory.examine(hostvars, manager.get_groups_dict(), hosts, in_play=hosts, offline=True)

@@ -128,7 +128,7 @@ def test_a_mistake_stops_the_run_before_any_host_is_touched(pairs, mistake):
     assert sum(host in run.stdout for host in hosts) + int(more[1] if more else 0) == len(hosts), run.stdout
     for word in words:
         assert word in run.stdout, word
-    assert "Look at the hosts" not in run.stdout
+    assert "Deploy the pairs" not in run.stdout
     assert [server.pid() for pair in pairs for server in pair.servers] == before
     for pair in pairs:
         assert pair.lease()["address"]

@@ -133,7 +133,7 @@ def test_a_bad_certificate_stops_the_run_before_any_host_is_touched(pairs, tmp_p
             lines = [line for line in run.stdout.splitlines() if server.name in line and variable in line]
             assert lines, f"{server.name}: {variable} is not named"
     assert sentence in output
-    assert "Look at the hosts" not in output
+    assert "Deploy the pairs" not in output
     assert "PRIVATE KEY" not in run.stdout + run.stderr
     assert {pair.name: processes(pair) for pair in pairs} == before
     for pair in pairs:
@@ -340,7 +340,7 @@ def test_the_servers_trusted_each_other_all_the_way(pair: Pair, new_ca: dict):
     for server in pair.servers:
         assert [line for line in log_since(server, new_ca["moment"]) if BROKEN_TLS.search(line)] == []
     # Each of the three phases ends with the verification of the pair, which asks the partner over TLS.
-    assert new_ca["run"].stdout.count("Verify the pairs") >= 3
+    assert new_ca["run"].stdout.count("Ask the partner over the URL that the servers really use") >= 3
 
 
 def test_certificates_of_the_old_ca_are_refused(pair: Pair, new_ca: dict):
