@@ -127,8 +127,8 @@ def _status_row(entry: Entry) -> list[str]:
 
 
 ENDED = (
-    "  high availability has ended: the clocks differ by more than 60 s, or lease updates were rejected. Set both clocks "
-    "by NTP, then run recover.yml"
+    "  high availability has ended: the clocks differ by more than 60 s, or lease updates were rejected. Set both "
+    "clocks by NTP, then run recover.yml"
 )
 
 
