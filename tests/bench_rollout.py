@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -181,6 +182,7 @@ def main() -> int:
         broken = dict(zip(args.broken, args.fate or ["refuses"] * len(args.broken)))
         print(json.dumps(story(args.inside, args.pairs[0], broken, args.runs, args.forks, more)))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wrong = 0
     if not args.json:
         print(f"{len(os.sched_getaffinity(0))} cores, {args.forks} hosts at a time; per pair in brackets\n")

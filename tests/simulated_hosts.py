@@ -141,10 +141,13 @@ def folder():
 
 
 def apart(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program in namespaces of its own: mounts and network. It has to call ``prepare`` first."""
+    """Run a program in namespaces of its own: mounts, network, processes. It has to call ``prepare`` first.
+
+    Nothing of it goes on when this process ends.
+    """
     # Not in one of users: there nobody may drop groups, as those do who become _kea.
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    unshare = [*root, "unshare", "--mount", "--net", "--"]
+    unshare = [*root, "unshare", "--mount", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", "--"]
     return subprocess.run([*unshare, *command], check=True, text=True, stdout=subprocess.PIPE)
 
 
