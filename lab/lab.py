@@ -608,8 +608,8 @@ class Lab:
 
     @classmethod
     def named(cls, name: str) -> Lab:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
-            raise LabError(f"--lab {name}: use at most 40 small letters, digits and dashes")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+            raise LabError(f"--lab {name}: use at most 40 small letters, digits, dashes and underscores")
         # Two checkouts of one user must not meet.
         return cls(f"{name}-{hashlib.sha256(str(HERE).encode()).hexdigest()[:6]}")
 

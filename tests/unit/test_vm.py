@@ -81,3 +81,12 @@ def test_the_two_networks_of_all_machines_have_addresses_of_their_own(vm):
     found = {vm.mac(host, network) for host in ("vm1", "vm2") for network in ("user", "lan")}
     assert len(found) == 4
     assert all(address.startswith("52:54:00:") for address in found)
+
+
+def test_every_scenario_may_have_its_name(vm):
+    scenarios = [path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")]
+    assert "raspberry_pi" in scenarios
+    for name in scenarios:
+        assert vm.VmLab.named(f"molecule-{name}").id.startswith(f"molecule-{name}-")
+    with pytest.raises(vm.LabError, match="at most 40 small letters, digits, dashes and underscores"):
+        vm.VmLab.named("Pi")
