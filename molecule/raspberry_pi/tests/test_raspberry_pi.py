@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
-from conftest import NOTES, Pair, play
+import pytest
+from conftest import KEA_VERSION, NOTES, Pair, labtool, play
 
 MEMORY = ("MemTotal", "MemAvailable")
 
@@ -26,6 +29,33 @@ def test_the_hooks_of_this_processor_are_loaded(pair: Pair):
         assert [library.rpartition("/")[2] for library in libraries] == ["libdhcp_lease_cmds.so", "libdhcp_ha.so"]
         maps = server.run(f"cat /proc/{server.pid()}/maps")
         assert "/usr/lib/aarch64-linux-gnu/kea/hooks/libdhcp_ha.so" in maps
+
+
+@pytest.mark.parametrize("suite", KEA_VERSION)
+def test_the_hooks_of_a_32_bit_processor_are_where_the_roles_look(suite: str, tmp_path: Path):
+    """No such board is emulated: Debian's packages for armhf tell. The roles' path is in tests/unit/test_render.py."""
+    for folder in ("state/lists/partial", "cache/archives/partial"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "status").touch()
+    (tmp_path / "sources").write_text(labtool.image_sources(suite)[0] + "\n", encoding="utf-8")
+    settings = {
+        "APT::Architecture": "armhf",
+        "APT::Architectures": "armhf",
+        "APT::Sandbox::User": "root",
+        "Dir::State": tmp_path / "state",
+        "Dir::State::status": tmp_path / "status",
+        "Dir::Cache": tmp_path / "cache",
+        "Dir::Etc::SourceList": tmp_path / "sources",
+        "Dir::Etc::SourceParts": "/dev/null",
+    }
+    apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items())]
+    for words in (["update"], ["download", "kea-common"]):
+        subprocess.run([*apt, *words], check=True, cwd=tmp_path, capture_output=True, timeout=300)
+    (package,) = tmp_path.glob("kea-common_*_armhf.deb")
+    assert package.name.startswith(f"kea-common_{KEA_VERSION[suite].rpartition('.')[0]}.")
+    content = subprocess.run(["dpkg-deb", "-c", package], check=True, text=True, capture_output=True).stdout.split()
+    for hook in ("libdhcp_lease_cmds.so", "libdhcp_ha.so"):
+        assert f"./usr/lib/arm-linux-gnueabihf/kea/hooks/{hook}" in content
 
 
 def test_config_get_in_both_directions(pair: Pair):
