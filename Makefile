@@ -32,10 +32,10 @@ test-faults: setup ## Accidents and faults under clients, one by one, into the t
 	@rm -f .cache/faults.jsonl
 	@lab/run molecule test -s faults; tests=$$?; lab/faults.py && exit $$tests
 
-test-vm: setup ## A pair of virtual machines: AppArmor, boots, power cuts, clocks, the firewall
+test-vm: setup ## A pair of virtual machines: AppArmor, boots, power cuts, clocks, the firewall; 40 minutes where they are emulated
 	@lab/vm.py run molecule test -s vm
 
-test-pi: setup ## A pair of emulated Raspberry Pis (arm64); takes an hour
+test-pi: setup ## A pair of emulated Raspberry Pis (arm64); half an hour, and as long once for the image
 	@lab/vm.py run molecule test -s raspberry_pi
 
 lint: setup ## ansible-lint (production), yamllint, ruff, documentation, licences
