@@ -650,6 +650,8 @@ class VmLab(lab.Lab):
         limits = "".join(
             f",throttling.{name}={value}" for name, value in zip(("bps-total", "iops-total"), board.disk) if value
         )
+        # Else the firmware tries the disk of cloud-init, and stays there.
+        first = "" if (place / "vmlinuz").exists() else ",bootindex=1"
         tap = self.cable(machine["number"])
         qmp = self.sockets / f"{host}.qmp"
         qmp.unlink(missing_ok=True)
@@ -662,7 +664,7 @@ class VmLab(lab.Lab):
             *("-chardev", f"file,id=console,path={place / host}.console,append=on", "-serial", "chardev:console"),
             # This machine keeps its power: what the guest has handed to its disk survives without a sync of ours.
             *("-drive", f"file={place / host}.qcow2,format=qcow2,if=none,id=disk,cache=unsafe{limits}"),
-            *("-device", "virtio-blk-pci,drive=disk,addr=5"),
+            *("-device", f"virtio-blk-pci,drive=disk,addr=5{first}"),
             *("-netdev", f"user,id=user,hostfwd=tcp:127.0.0.1:{machine['port']}-:22"),
             *("-device", f"virtio-net-pci,netdev=user,addr=3,romfile=,mac={mac(host, 'user')}"),
             *("-netdev", f"tap,id=lan,fd={tap}"),

@@ -217,12 +217,11 @@ def line(pairs: int, name: str, run: dict[str, Any]) -> str:
 
 def judge(run: dict[str, Any]) -> int:
     """Say what was not as it should be; return whether there was anything."""
-    report = [
-        text.strip() for text in run["output"].splitlines() if "roll-out: " in text or " refuses the new " in text
-    ]
-    print(
-        *(f"       {text[:200]}" for text in report[-2:] if run["failed"]), sep="\n", end="\n" if run["failed"] else ""
-    )
+    said = [text.strip() for text in run["output"].splitlines()]
+    ends = [number for number, text in enumerate(said) if "roll-out: " in text and " came through" in text]
+    # The count, and the first pair that is named under it.
+    for text in said[ends[-1] : ends[-1] + 2] if run["failed"] and ends else []:
+        print(f"       {text[:200]}")
     if run["failed"] == run["expected"] and bool(run["code"]) == bool(run["failed"]):
         return 0
     print(f"       WRONG: {run['expected']} should have failed, and did: {run['failed']}")
