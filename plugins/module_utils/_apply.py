@@ -2019,6 +2019,17 @@ def _sentence(error: ApplyError) -> str:
     return error.message
 
 
+def finish(module: Any, result: dict[str, Any]) -> None:
+    """End an AnsibleModule with *result*: its warnings as such, failed or not, with a diff only where one is wanted."""
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if result.get("failed"):
+        module.fail_json(**result)
+    if not module._diff:
+        result.pop("diff")
+    module.exit_json(**result)
+
+
 def failure(error: ApplyError, transaction: Transaction | None = None) -> dict[str, Any]:
     """What the module reports about *error*."""
     seconds = transaction.seconds if transaction else {}

@@ -480,13 +480,7 @@ def main():
         result = _apply.detached(lambda: work(module.params, module.check_mode, system))
     except _apply.ApplyError as exc:
         result = _apply.failure(exc)
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
-    if result.get("failed"):
-        module.fail_json(**result)
-    if not module._diff:
-        result.pop("diff")
-    module.exit_json(**result)
+    _apply.finish(module, result)
 
 
 if __name__ == "__main__":

@@ -138,11 +138,7 @@ def main():
         supports_check_mode=True,
     )
     result = work(module.params, module.check_mode, _apply.System())
-    if result.get("failed"):
-        module.fail_json(**result)
-    if not module._diff:
-        result.pop("diff")
-    module.exit_json(**result)
+    _apply.finish(module, result)
 
 
 if __name__ == "__main__":

@@ -1243,3 +1243,39 @@ def test_a_server_whose_partner_serves_does_not_change_alone(host):
         "only in the HA state partner-down, so that the pair keeps serving. It is a primary in state hot-"
         in result["msg"]
     )
+
+
+class Ended(Exception):
+    """A module that has ended, in one way or the other."""
+
+
+class Asked:
+    """What a module is to ``finish``."""
+
+    def __init__(self, diff):
+        self._diff, self.warned = diff, []
+
+    def warn(self, text):
+        self.warned.append(text)
+
+    def fail_json(self, **result):
+        raise Ended("failed", result)
+
+    def exit_json(self, **result):
+        raise Ended("well", result)
+
+
+@pytest.mark.parametrize(
+    ("diff", "result", "how", "left"),
+    [
+        (True, {"changed": True, "diff": {"after": "x"}}, "well", {"changed": True, "diff": {"after": "x"}}),
+        (False, {"changed": True, "diff": {"after": "x"}}, "well", {"changed": True}),
+        (False, {"failed": True, "msg": "No."}, "failed", {"failed": True, "msg": "No."}),
+    ],
+)
+def test_a_module_ends_as_its_result_says(diff, result, how, left):
+    module = Asked(diff)
+    with pytest.raises(Ended) as ended:
+        _apply.finish(module, {**result, "warnings": ["Mind the gap."]})
+    assert ended.value.args == (how, left)
+    assert module.warned == ["Mind the gap."]
