@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleAction
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.keaops.kea.plugins.module_utils import _findings
 from ansible_collections.keaops.kea.plugins.plugin_utils import _inventory, _origins, _reports
 
@@ -114,7 +115,7 @@ class ActionModule(ActionBase):
         self, pairs: list, findings: list, task_vars: dict[str, Any], args: dict[str, Any], form: str | None
     ) -> dict[str, Any]:
         sources = [os.path.abspath(item) for item in task_vars.get("ansible_inventory_sources") or []]
-        origins = _origins.Origins(task_vars["hostvars"], sources)
+        origins = _origins.Origins(task_vars["hostvars"], sources, load_extra_vars(self._loader))
         checked = _reports.examined(pairs, findings, origins, not args["offline"], root_of(Path.cwd()))
         trouble = ""
         if form:

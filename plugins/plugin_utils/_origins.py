@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible_collections.keaops.kea.plugins.module_utils._variables import BY_NAME, PAIR
@@ -69,8 +70,13 @@ def _follow(variables: Mapping[str, Any], variable: str) -> Place | None:
     return found
 
 
+def _root(variable: str) -> str:
+    """Return ``kea_subnets`` of ``kea_subnets[0].pools[0]``."""
+    return variable.split(".")[0].split("[")[0]
+
+
 def _place(variables: Mapping[str, Any], variable: str, alone: bool) -> Place | None:
-    root = variable.split(".")[0].split("[")[0]
+    root = _root(variable)
     known = BY_NAME.get(root)
     file = str(variables.get("inventory_file") or "")
     if root in variables:
@@ -88,18 +94,29 @@ def _place(variables: Mapping[str, Any], variable: str, alone: bool) -> Place | 
 class Origins:
     """Knows where the variables of hosts were written."""
 
-    def __init__(self, hostvars: Mapping[str, Any], sources: Sequence[str] = ()) -> None:
-        """Take the hosts' variables, and what -i named, for findings that no host has."""
+    def __init__(
+        self,
+        hostvars: Mapping[str, Any],
+        sources: Sequence[str] = (),
+        extra_vars: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Take the hosts' variables, what -i named, for findings that no host has, and what -e gave."""
         self._hostvars = hostvars
+        self._extra_vars = extra_vars
         self._sources = [source for source in sources if os.path.exists(source)]
         self._written: dict[str, Mapping[str, Any]] = {}
 
     def places(self, hosts: Sequence[str], variable: str) -> dict[Place, list[str]]:
         """Return each place where a variable was written, with the hosts that have it from there.
 
+        What was typed behind -e stands in no file; what -e took from a file has its place there.
+
         Args:
             variable: with the path to the value; empty for the host itself.
         """
+        if _root(variable) in self._extra_vars:
+            place = _follow(self._extra_vars, variable)
+            return {place: list(hosts)} if place else {}
         found: dict[Place, list[str]] = {}
         for host in hosts:
             place = _place(self._variables(host), variable, len(hosts) == 1)

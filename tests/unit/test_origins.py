@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.parsing.splitter import parse_kv
 from ansible_collections.keaops.kea.plugins.plugin_utils import _origins
 from real_inventory import Inventory
 
@@ -111,6 +112,22 @@ def test_without_a_host_the_inventory_is_named(origins, tmp_path):
     assert origins.places([], "kea_pair") == {_origins.Place(str(tmp_path)): []}
     assert origins.places(["nobody"], "kea_pair") == {_origins.Place(str(tmp_path)): []}
     assert _origins.Origins({}, []).places([], "kea_pair") == {}
+
+
+def test_what_was_typed_behind_e_stands_in_no_file(tmp_path):
+    made = Inventory(tmp_path, HOSTS)
+    (tmp_path / "more.yml").write_text("kea_interfaces: [eth0]\n", encoding="utf-8")
+    made.variables._extra_vars = {
+        **parse_kv("kea_pretty=maybe kea_subnets=none"),
+        **made.loader.load_from_file(str(tmp_path / "more.yml")),
+    }
+    origins = _origins.Origins(made.hostvars, [str(tmp_path)], made.variables.extra_vars)
+    assert origins.places(["dhcp1", "dhcp2"], "kea_pretty") == {}
+    assert origins.places(["dhcp1"], "kea_subnets[0].pools") == {}
+    assert origins.places([], "kea_pretty") == {}
+    ((place, hosts),) = origins.places(["dhcp1"], "kea_interfaces[0]").items()
+    assert (place.path, place.line, hosts) == (str(tmp_path / "more.yml"), 1, ["dhcp1"])
+    assert [place.line for place in origins.places(["dhcp1"], "kea_ha_role")] == [3]
 
 
 class _Noted(str):
