@@ -21,9 +21,10 @@ demo: setup ## Bring up a pair of hosts, deploy them, take a lease, fail over; l
 demo-down: setup ## Remove what demo left running
 	@lab/demo down
 
-test: setup ## Lint, unit tests, and the pairs of all Kea versions in the lab
+test: setup ## Lint, unit tests, simulated roll-outs, and the pairs of all Kea versions in the lab
 	@scripts/check lint
 	@scripts/check unit
+	@scripts/check simulated
 	@rm -f .cache/lab-tests
 	@lab/run
 	@cat .cache/lab-tests

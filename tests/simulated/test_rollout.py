@@ -8,12 +8,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from programs import ROOT
 
-BENCH = ROOT / "tests" / "bench_rollout.py"
-
+BENCH = Path(__file__).parents[1] / "bench_rollout.py"
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="the simulated hosts are mount namespaces, which only root may make"
