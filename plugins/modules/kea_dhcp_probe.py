@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_dhcp_probe
 short_description: Ask the networks of a host who serves DHCP there
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Sends a DHCPDISCOVER on each interface, all at once, and returns who answers with an offer.
   - Takes no lease, as it sends no DHCPREQUEST, and changes no address of the host. A server may keep the address that

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_firewall
 short_description: Admit only the partner and the management to Kea's TCP ports
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Puts rules for nftables in place that look at Kea's own address and TCP ports and at nothing else. They have a table
     of their own, C(inet keaops); the rules of others and C(/etc/nftables.conf) are not touched.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_host
 short_description: Give a host a watchdog, a journal in memory, and a fixed address
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Writes small files of its own for systemd and NetworkManager; files of others are not touched. What is not asked for
     is left alone, and a file that this module wrote before is removed again.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_render
 short_description: Write what a host would get into a folder on the controller
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - keaops.kea contributors (@keaops)
 description:

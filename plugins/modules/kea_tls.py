@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_tls
 short_description: Prepare keys and certificates for Kea on a host
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Keeps keys and certificates on a host in numbered generations, folders below O(path). A link C(current) leads to the
     one in use, and Kea's configuration names its files through it.

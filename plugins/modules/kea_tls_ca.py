@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kea_tls_ca
 short_description: Move the folder of a pair's own CA through the replacement of the CA
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - keaops.kea contributors (@keaops)
 description:
