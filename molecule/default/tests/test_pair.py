@@ -44,7 +44,8 @@ def test_kea_itself_accepts_the_files(pair: Pair):
 
 def test_only_the_expected_ports_are_open(pair: Pair):
     for server in pair.servers:
-        lines = server.run("ss -H -ltn").splitlines()
+        # A cloud image has a resolver of its own.
+        lines = [line for line in server.run("ss -H -ltnp").splitlines() if '"systemd-resolve"' not in line]
         open_ports = {line.split()[3] for line in lines}
         assert {port for port in open_ports if not port.endswith(":22")} == {f"{server.address}:8000"}
 
