@@ -89,6 +89,10 @@ packages:
   returned: success
   type: dict
   sample: {kea-common: 2.6.3-1+deb13u1}
+python_apt:
+  description: Whether the package V(python3-apt) is there, without which M(ansible.builtin.apt) refuses in check mode.
+  returned: success
+  type: bool
 sockets:
   description: Sockets that wait for connections (TCP) or packets (UDP).
   returned: success
@@ -374,6 +378,7 @@ from ansible_collections.keaops.kea.plugins.module_utils import (
 # /proc/net/tcp's state of a listening socket, and /proc/net/udp's of one without a peer.
 _WAITING = {"tcp": "0A", "udp": "07"}
 _DHCP = 67
+_PYTHON_APT = "python3-apt"
 
 
 def listening(proc="/proc", system=None):
@@ -575,6 +580,10 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
     """Return the whole answer."""
     start = system.epoch()
     available = candidates(system, packages, release)
+    installed = installed_packages(system, [*packages, _PYTHON_APT])
+    python_apt = _PYTHON_APT in installed
+    if _PYTHON_APT not in packages:
+        installed.pop(_PYTHON_APT, None)
     daemons = {name: Seen(system, daemon, running) for name, daemon in _apply.DAEMONS.items()}
     server = daemons["dhcp4"]
     apparmor = apparmor_on(system)
@@ -584,7 +593,8 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
         "version": version_of(system, _apply.DAEMONS["dhcp4"]),
         "candidate": available.get(packages[0]) if packages else None,
         "candidates": available,
-        "packages": installed_packages(system, packages),
+        "packages": installed,
+        "python_apt": python_apt,
         "sockets": listening(system=system),
         "daemons": {name: daemon.info for name, daemon in daemons.items()},
         "partner": None if server.config is None else _live.partner(system, server.section),

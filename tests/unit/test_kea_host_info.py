@@ -81,12 +81,20 @@ def test_debian_host_with_a_proven_server(host, monkeypatch):
     assert (facts["version"], facts["candidate"]) == ("2.6.3", "2.6.5-1")
     assert facts["candidates"] == {"kea-dhcp4-server": "2.6.5-1"}
     assert facts["packages"] == {"kea-common": "2.6.3-1"}
+    assert facts["python_apt"] is False
     dhcp4 = facts["daemons"]["dhcp4"]
     assert dhcp4["active"] and dhcp4["enabled"] and dhcp4["marker"] and dhcp4["pid"] == host.pid
     assert dhcp4["ha"]["state"] == "hot-standby"
     host.put(config(2))
     assert kea_host_info.gather(host, PACKAGES)["daemons"]["dhcp4"]["marker"] is False
     assert facts["time"] <= facts["time_after"]
+
+
+def test_whether_apt_can_be_asked_in_check_mode(host, monkeypatch):
+    answering(host, monkeypatch, {"dpkg-query": "ii \tpython3-apt\t3.0.0\n"})
+    facts = kea_host_info.gather(host, PACKAGES)
+    assert (facts["python_apt"], facts["packages"]) == (True, {})
+    assert kea_host_info.gather(host, ["python3-apt"])["packages"] == {"python3-apt": "3.0.0"}
 
 
 def test_candidates_of_another_release_are_asked_for_by_name(host, monkeypatch):
