@@ -220,11 +220,11 @@ def test_a_probe_of_a_pair_that_serves(monkeypatch):
 
 def test_renewals_go_to_the_server_and_after_a_while_to_all(monkeypatch):
     wire = Wire()
-    monkeypatch.setitem(prober.RENEWAL, "first_wait", 0.2)
+    monkeypatch.setitem(prober.RENEWAL, "first_wait", 0.5)
     events, report = probe(
-        *(wire, monkeypatch, "--seconds", "2.2", "--rate", "0", "--renewers", "1", "--renew-every", "0.4"),
-        *("--rebind-after", "0.6"),
-        switch=(1, lambda _prober: setattr(wire, "serving", TWO)),
+        *(wire, monkeypatch, "--seconds", "5.5", "--rate", "0", "--renewers", "1", "--renew-every", "1"),
+        *("--rebind-after", "1.5"),
+        switch=(2.5, lambda _prober: setattr(wire, "serving", TWO)),
     )
     requests = [each for each in wire.sent if each["kind"] == dhcp.REQUEST and each["address"] != "0.0.0.0"]
     targets = [each["target"] for each in requests]
