@@ -26,8 +26,7 @@ test: setup ## Lint, unit tests, simulated roll-outs, and the pairs of all Kea v
 	@scripts/check unit
 	@scripts/check simulated
 	@rm -f .cache/lab-tests
-	@lab/run
-	@cat .cache/lab-tests
+	@lab/run; tests=$$?; cat .cache/lab-tests && exit $$tests
 
 test-faults: setup ## Accidents and faults under clients, one by one, into the tables of docs/faults.md; takes an hour
 	@rm -f .cache/faults.jsonl

@@ -45,6 +45,14 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
 """
 
 
+def output_of(command: list[str], seconds: int, **options) -> str:
+    """Run a command on this machine; it must succeed, and what it says is shown if it does not."""
+    done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, **options)
+    said, complaints = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    assert done.returncode == 0, f"{shlex.join(command)}: rc {done.returncode}\n{said}\n{complaints}"
+    return said
+
+
 class Entered:
     """The shell of a client that is no host with SSH but namespaces; the part of testinfra's that is used."""
 
@@ -95,7 +103,7 @@ class Host:
                 archive.addfile(member, io.BytesIO(content))
         unpack = f"mkdir -p {shlex.quote(folder)} && tar -x -C {shlex.quote(folder)} --no-same-owner"
         command = [*LAB, "exec", self.name, "sh", "-c", unpack]
-        subprocess.run(command, check=True, input=buffer.getvalue(), capture_output=True, timeout=60)
+        output_of(command, 60, input=buffer.getvalue())
 
     def file(self, path: str) -> str:
         """Return a file's text, without white space at its ends."""
@@ -208,14 +216,12 @@ def changed(output: str) -> dict[str, int]:
 def inventory_of(host: str) -> dict:
     """Return the variables that the scenario's inventory has for a host, not evaluated."""
     command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", INVENTORY, "--host", host]
-    return json.loads(subprocess.run(command, check=True, text=True, capture_output=True, cwd=ROOT).stdout)
+    return json.loads(output_of(command, 60, cwd=ROOT))
 
 
 def lab(*words: str, seconds: int = 900) -> str:
     """Have the lab's tool do something with hosts: cut their power, pull their cable, boot them; returns its output."""
-    done = subprocess.run([*LAB, *words], text=True, capture_output=True, timeout=seconds, check=False)
-    assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
-    return done.stdout
+    return output_of([*LAB, *words], seconds)
 
 
 class AtOnce:
@@ -233,8 +239,7 @@ class AtOnce:
 
 def lab_pairs() -> list[Pair]:
     """Return the pairs that the lab runs."""
-    reply = subprocess.run([str(ROOT / "lab" / "inventory"), "--list"], check=True, text=True, capture_output=True)
-    data = json.loads(reply.stdout)
+    data = json.loads(output_of([str(ROOT / "lab" / "inventory"), "--list"], 60))
     pairs: dict[str, dict] = {}
     for name, variables in data["_meta"]["hostvars"].items():
         pair = pairs.setdefault(variables["lab_pair"], {"suite": variables["lab_suite"], "hosts": {}})

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from conftest import LAB, changed, play, renew
+from conftest import changed, lab, play, renew
 
 
 def test_a_dead_host_is_replaced_by_a_bare_one(pairs):
     pair = next((pair for pair in pairs if pair.suite == "trixie"), pairs[0])
     leases = [pair.lease() for _ in range(3)]
     survivor = pair.standby.pid()
-    subprocess.run([*LAB, "replace", pair.primary.name], check=True, capture_output=True, timeout=900)
+    lab("replace", pair.primary.name)
     renew(pair.primary)
     assert pair.primary.shell.run("test -e /etc/kea").rc != 0
     # As bare as some images are: Ansible's apt refuses to check without it, and a run installs it.

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import KEA_VERSION, NOTES, Pair, labtool, play
+from conftest import KEA_VERSION, NOTES, Pair, labtool, output_of, play
 
 MEMORY = ("MemTotal", "MemAvailable")
 
@@ -50,10 +49,10 @@ def test_the_hooks_of_a_32_bit_processor_are_where_the_roles_look(suite: str, tm
     }
     apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items())]
     for words in (["update"], ["download", "kea-common"]):
-        subprocess.run([*apt, *words], check=True, cwd=tmp_path, capture_output=True, timeout=300)
+        output_of([*apt, *words], 300, cwd=tmp_path)
     (package,) = tmp_path.glob("kea-common_*_armhf.deb")
     assert package.name.startswith(f"kea-common_{KEA_VERSION[suite].rpartition('.')[0]}.")
-    content = subprocess.run(["dpkg-deb", "-c", package], check=True, text=True, capture_output=True).stdout.split()
+    content = output_of(["dpkg-deb", "-c", str(package)], 60).split()
     for hook in ("libdhcp_lease_cmds.so", "libdhcp_ha.so"):
         assert f"./usr/lib/arm-linux-gnueabihf/kea/hooks/{hook}" in content
 
