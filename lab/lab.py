@@ -26,6 +26,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -734,15 +735,19 @@ class Lab:
         machine["port"] = int(ports[0].rpartition(":")[2])
 
     def give_programs(self, client: str) -> None:
-        """Put the checkout's programs onto a client: side by side, for they import one another."""
+        """Put the checkout's programs onto a client: side by side, for they import one another.
+
+        Each is there at any moment, the old one or the new one: somebody may be about to start it.
+        """
         name = self.container(client)
-        docker("exec", name, "mkdir", "-p", CLIENT_FOLDER)
-        script = []
+        new = f"{CLIENT_FOLDER}/new-{secrets.token_hex(4)}"
+        docker("exec", name, "mkdir", "-p", new)
+        for source in CLIENT_PROGRAMS:
+            docker("cp", str(HERE / source), f"{name}:{new}/{source}")
+        script = [f"chmod 0755 {new}/*", f"mv -f {new}/* {CLIENT_FOLDER}", f"rmdir {new}"]
         for source, program in CLIENT_PROGRAMS.items():
-            docker("cp", str(HERE / source), f"{name}:{CLIENT_FOLDER}/{source}")
-            script.append(
-                f"chmod 0755 {CLIENT_FOLDER}/{source} && ln -sf {CLIENT_FOLDER}/{source} /usr/local/bin/{program}"
-            )
+            link = f"/usr/local/bin/{program}"
+            script.append(f"{{ test -e {link} || ln -s {CLIENT_FOLDER}/{source} {link}; }}")
         docker("exec", name, "sh", "-c", " && ".join(script))
 
     def plumb(self, pair: str, machines: dict[str, dict], only: str | None = None) -> None:
