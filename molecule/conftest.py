@@ -146,6 +146,11 @@ class Pair:
         self.client, self.primary, self.standby = hosts[0], hosts[1], hosts[2]
         self.servers = (self.primary, self.standby)
 
+    @property
+    def takes_commands(self) -> bool:
+        """Whether its Kea is 3.0 or later, which does by commands what takes a restart before."""
+        return KEA_VERSION.get(self.suite, "0") >= "3"
+
     def partner(self, server: Host) -> Host:
         """Return the other server."""
         return self.standby if server is self.primary else self.primary

@@ -581,9 +581,6 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
     start = system.epoch()
     available = candidates(system, packages, release)
     installed = installed_packages(system, [*packages, _PYTHON_APT])
-    python_apt = _PYTHON_APT in installed
-    if _PYTHON_APT not in packages:
-        installed.pop(_PYTHON_APT, None)
     daemons = {name: Seen(system, daemon, running) for name, daemon in _apply.DAEMONS.items()}
     server = daemons["dhcp4"]
     apparmor = apparmor_on(system)
@@ -593,8 +590,8 @@ def gather(system, packages, tls_dir="/etc/kea/tls", release=None, running=False
         "version": version_of(system, _apply.DAEMONS["dhcp4"]),
         "candidate": available.get(packages[0]) if packages else None,
         "candidates": available,
-        "packages": installed,
-        "python_apt": python_apt,
+        "packages": {name: what for name, what in installed.items() if name != _PYTHON_APT or name in packages},
+        "python_apt": _PYTHON_APT in installed,
         "sockets": listening(system=system),
         "daemons": {name: daemon.info for name, daemon in daemons.items()},
         "partner": None if server.config is None else _live.partner(system, server.section),
